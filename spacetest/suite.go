@@ -2,7 +2,6 @@ package spacetest
 
 import (
 	"context"
-	"slices"
 	"sync"
 	"testing"
 
@@ -14,14 +13,8 @@ import (
 
 // Run runs the conformance suite. open returns an empty space without other users, and registers its closing
 // when tb ends. It is called once per case, from many goroutines, and must not fail when another space is open.
-func Run(t *testing.T, open func(tb testing.TB) space.Space) { RunExcept(t, open) }
-
-// RunExcept is Run without some topics, of what an implementation lacks.
-func RunExcept(t *testing.T, open func(tb testing.TB) space.Space, lacking ...string) {
+func Run(t *testing.T, open func(tb testing.TB) space.Space) {
 	for _, topic := range topics() {
-		if slices.Contains(lacking, topic.name) {
-			continue
-		}
 		t.Run(topic.name, func(t *testing.T) {
 			t.Parallel()
 			topic.cases.run(t, open)

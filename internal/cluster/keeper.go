@@ -307,7 +307,7 @@ func (w *watch) giveUp(ctx context.Context, now time.Time) {
 // tell of this one.
 func (w *watch) isEven(node string, now time.Time) bool {
 	k := w.keeper
-	if w.at == controlAt || k.sight.Leads(k.self) < k.sight.Leads(node)+2 || now.Sub(k.evened) < k.timing.Stagger {
+	if w.at == ControlAt || k.sight.Leads(k.self) < k.sight.Leads(node)+2 || now.Sub(k.evened) < k.timing.Stagger {
 		return false
 	}
 	k.evened = now

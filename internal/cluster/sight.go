@@ -112,7 +112,7 @@ func (s *Sight) Leads(node string) (leads int) {
 	defer s.mu.Unlock()
 	if n := s.nodes[node]; n != nil {
 		for at, p := range n.parts {
-			if p.Epoch > 0 && at != controlAt {
+			if p.Epoch > 0 && at != ControlAt {
 				leads++
 			}
 		}

@@ -25,6 +25,7 @@ type Config struct {
 	Round   time.Duration // duration of a round, after which everything comes to rest and is judged; 0: a minute, or half of one for a cluster
 	Seed    uint64        // determines the order of the disturbances
 	Nodes   int           // of a cluster; 0: one server
+	Parts   int           // partitions of the second space of a cluster; 0: one. If there are several there is no database
 	Out     io.Writer     // receives progress
 }
 
@@ -54,10 +55,10 @@ type campaign struct {
 	report  *Report
 	rng     *rand.Rand // for everything but disturbances
 	proxy   *proxy
-	server  *server  // nil: there is a cluster
-	cluster *cluster // nil: there is one server
-	db      *database
-	data    *disk // of the server; nil: it cannot be filled
+	server  *server   // nil: there is a cluster
+	cluster *cluster  // nil: there is one server
+	db      *database // nil: there is none
+	data    *disk     // of the server; nil: it cannot be filled
 	clients *clients
 	targets []*target
 	lanes   []*laneBook
@@ -84,8 +85,10 @@ const (
 
 // open starts everything except the clients.
 func (c *campaign) open(ctx context.Context) (err error) {
-	if c.db, err = openDatabase(ctx); err != nil {
-		return err
+	if c.cfg.Parts < 2 {
+		if c.db, err = openDatabase(ctx); err != nil {
+			return err
+		}
 	}
 	if c.cfg.Nodes > 0 {
 		err = c.openCluster(ctx)
@@ -97,7 +100,7 @@ func (c *campaign) open(ctx context.Context) (err error) {
 	}
 	c.clients = &clients{dir: c.cfg.Dir, program: c.cfg.Client, addr: c.addr(), team: team, seed: c.cfg.Seed}
 	if c.cluster != nil {
-		c.clients.team, c.clients.apart = append(slices.Clone(team), readers), true
+		c.clients.team, c.clients.late = append(slices.Clone(team), readers), true
 	}
 	c.targets = c.allTargets()
 	return nil

@@ -21,7 +21,7 @@ type clients struct {
 	program string
 	addr    string
 	team    []string // the parts that they play
-	apart   bool     // as orders have it
+	late    bool     // as orders have it
 	seed    uint64
 	last    int // number of the latest client
 
@@ -55,7 +55,7 @@ func (cs *clients) start() error {
 func (cs *clients) launch(part string) (*member, error) {
 	cs.last++
 	m := &member{stderr: new(strings.Builder), orders: orders{
-		Part: part, Number: cs.last, Addr: cs.addr, Seed: cs.seed, Apart: cs.apart,
+		Part: part, Number: cs.last, Addr: cs.addr, Seed: cs.seed, Late: cs.late,
 		Journal: filepath.Join(cs.dir, fmt.Sprintf("%s-%d.jsonl", part, cs.last)),
 	}}
 	text, err := json.Marshal(m.orders)

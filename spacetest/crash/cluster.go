@@ -15,6 +15,7 @@ import (
 	"sync"
 	"time"
 
+	"github.com/gospaces/gospaces/client"
 	"github.com/gospaces/gospaces/spacetest/history"
 )
 
@@ -60,8 +61,24 @@ func (c *campaign) openCluster(ctx context.Context) (err error) {
 			"--cluster-key-file", key)
 		cl.nodes = append(cl.nodes, n)
 	}
-	return cl.start(ctx, cl.nodes...)
+	if err := cl.start(ctx, cl.nodes...); err != nil {
+		return err
+	}
+	return c.makeSpace(ctx)
 }
+
+// makeSpace makes the second space. The first is there from the start.
+func (c *campaign) makeSpace(ctx context.Context) error {
+	cl, err := dial(ctx, c.cluster.addrs())
+	if err != nil {
+		return err
+	}
+	defer cl.Close()
+	return cl.CreateSpace(ctx, spaceNames[1], client.Partitions(max(1, c.cfg.Parts)))
+}
+
+// partitions returns the number of partitions of all spaces.
+func (c *campaign) partitions() int { return 1 + max(1, c.cfg.Parts) }
 
 func nodeName(i int) string { return string(rune('a' + i)) }
 
@@ -86,10 +103,11 @@ func (c *campaign) newNode(i int, ip string) (*server, error) {
 	}
 	n := &server{
 		program: c.cfg.Program, data: filepath.Join(folder, "gospaces"), log: log, full: full, host: ip,
-		listen: ip + clientPort, args: []string{
-			"--postgres", c.db.dsn, "--mirror", "job=append", "--snapshot-bytes", "524288", "--snapshot-every", "20s",
-			"--admin", ip + adminPort,
-		},
+		listen: ip + clientPort,
+		args:   []string{"--snapshot-bytes", "524288", "--snapshot-every", "20s", "--admin", ip + adminPort},
+	}
+	if c.db != nil {
+		n.args = append(n.args, "--postgres", c.db.dsn, "--mirror", "job=append")
 	}
 	if c.cluster.network != nil {
 		n.within = c.cluster.network.within(i)
@@ -167,7 +185,11 @@ func (cl *cluster) close(keep bool) error {
 type audited struct {
 	Position uint64
 	Hash     string
+	node     string
 }
+
+// replicasOfEach is the number of replicas of a partition.
+const replicasOfEach = 3
 
 // audit returns the state of the replicas on a node that have no change on the way to their logs.
 func audit(ctx context.Context, n *server) (all map[string]audited, err error) {

@@ -5,8 +5,11 @@ package crash
 import (
 	"context"
 	"errors"
+	"fmt"
 	"math/rand/v2"
 	"os"
+	"slices"
+	"strings"
 	"syscall"
 	"time"
 )
@@ -28,7 +31,14 @@ func (c *campaign) clusterTargets() []*target {
 	if len(c.cluster.disks) > 0 {
 		nodes.disturbs = append(nodes.disturbs, disturbance{2, "a full disk, and a restart", c.fillNode})
 	}
-	targets := []*target{nodes}
+	operator := &target{name: "operator", rest: 6 * time.Second, disturbs: []disturbance{
+		{4, "a partition is led by another node", c.movePrimary},
+		{1, "a node leads nothing for a while", c.drainPrimaries},
+	}}
+	if len(c.cluster.nodes) > replicasOfEach {
+		operator.disturbs = append(operator.disturbs, disturbance{4, "a partition moves", c.moveReplicas})
+	}
+	targets := []*target{nodes, operator}
 	if c.cluster.network != nil {
 		targets = append(targets, &target{name: "network", rest: 6 * time.Second, disturbs: []disturbance{
 			{3, "a node is cut off", c.cutNode},
@@ -154,6 +164,63 @@ func (c *campaign) fillNode(ctx context.Context, rng *rand.Rand) error {
 		return err
 	}
 	return c.startNodes(ctx, n)
+}
+
+// move has a random partition be on some nodes, the first of which is to lead it; members chooses them. It takes the
+// time that it takes: the next move may come while this one is under way.
+func (c *campaign) move(ctx context.Context, rng *rand.Rand, members func(has []string) []string) error {
+	st, err := statusOf(ctx, c.node(rng))
+	if err != nil || len(st.Partitions) == 0 {
+		return nil // it is down
+	}
+	p := st.Partitions[rng.IntN(len(st.Partitions))]
+	var has []string
+	for _, r := range p.Replicas {
+		has = append(has, r.Node)
+	}
+	rng.Shuffle(len(has), func(i, j int) { has[i], has[j] = has[j], has[i] })
+	_ = c.command(ctx, "cluster", "move", fmt.Sprintf("%s/%d", p.Space, p.Partition), "--wait=false",
+		"--to", strings.Join(members(has), ",")).Run() // it fails without a majority, or while the partition is moved
+	return nil
+}
+
+func (c *campaign) movePrimary(ctx context.Context, rng *rand.Rand) error {
+	return c.move(ctx, rng, func(has []string) []string { return has })
+}
+
+func (c *campaign) moveReplicas(ctx context.Context, rng *rand.Rand) error {
+	return c.move(ctx, rng, func(has []string) []string {
+		for i := range c.cluster.nodes {
+			if name := nodeName(i); !slices.Contains(has, name) {
+				return append([]string{name}, has[:replicasOfEach-1]...)
+			}
+		}
+		return has
+	})
+}
+
+// drainPrimaries has a node lead nothing for a while.
+func (c *campaign) drainPrimaries(ctx context.Context, rng *rand.Rand) error {
+	name, d := nodeName(rng.IntN(len(c.cluster.nodes))), upTo(rng, 4*time.Second)
+	_ = c.command(ctx, "cluster", "drain", name, "--primaries", "--wait=false").Run()
+	pause(ctx, d)
+	ctx, cancel := context.WithTimeout(context.WithoutCancel(ctx), patience)
+	defer cancel()
+	for {
+		out, err := c.command(ctx, "cluster", "drain", name, "--undo").CombinedOutput()
+		if err == nil || ctx.Err() != nil {
+			return errors.Join(err, context.Cause(ctx), unlessEmpty(out))
+		}
+		pause(ctx, 100*time.Millisecond)
+	}
+}
+
+// unlessEmpty returns what a command has said as an error.
+func unlessEmpty(out []byte) error {
+	if len(out) == 0 {
+		return nil
+	}
+	return fmt.Errorf("%s", out)
 }
 
 // fault has a fault begin, and end after a random time.

@@ -24,6 +24,7 @@ type clusterStatus struct {
 		Space     string
 		Partition int
 		Primary   string
+		Target    []string
 		Replicas  []struct {
 			Node string
 			Able bool
@@ -59,6 +60,9 @@ func (st *clusterStatus) trouble(nodes int) string {
 		}
 	}
 	for _, p := range st.Partitions {
+		if len(p.Target) > 0 {
+			return fmt.Sprintf("%s/%d is being moved", p.Space, p.Partition)
+		}
 		if p.Primary == "" {
 			return "no node serves " + p.Space
 		}
@@ -168,7 +172,7 @@ func (r *resting) awaitEnd(ctx context.Context) error {
 			}
 		}
 		switch {
-		case open == "" && len(all) >= len(spaceNames):
+		case open == "" && len(all) >= r.partitions():
 			return nil
 		case time.Since(began) > patience:
 			return fmt.Errorf("%d partitions are served; %s", len(all), cmp.Or(open, "nothing is open"))
@@ -191,25 +195,26 @@ func (r *resting) judgeReplicas(ctx context.Context) error {
 
 func (r *resting) compareReplicas(ctx context.Context) (same bool, err error) {
 	replicas := map[string][]audited{}
-	for _, n := range r.cluster.nodes {
+	for i, n := range r.cluster.nodes {
 		here, err := audit(ctx, n)
 		if err != nil {
 			return false, err
 		}
 		for at, a := range here {
+			a.node = nodeName(i)
 			replicas[at] = append(replicas[at], a)
 		}
 	}
-	same = len(replicas) >= len(spaceNames)
+	same = len(replicas) >= r.partitions()
 	for at, all := range replicas {
-		same = same && len(all) == len(r.cluster.nodes)
-		for i, a := range all {
+		same = same && len(all) == replicasOfEach
+		for _, a := range all {
 			switch first := all[0]; {
 			case a.Position != first.Position:
 				same = false
 			case a.Hash != first.Hash:
 				return false, fmt.Errorf("%s: at position %d the replica at node %s has state %s, the one at node %s %s", at,
-					a.Position, nodeName(0), first.Hash, nodeName(i), a.Hash)
+					a.Position, first.node, first.Hash, a.node, a.Hash)
 			}
 		}
 	}

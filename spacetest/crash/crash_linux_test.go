@@ -29,13 +29,27 @@ func TestCrash(t *testing.T) {
 }
 
 // TestCrashCluster runs a campaign on a cluster of three nodes: briefly, or for as long as CRASH_CLUSTER says (make
-// crash-cluster). CRASH_SEED repeats the order of its disturbances.
+// crash-cluster). CRASH_SEED repeats the order of its disturbances. It has CRASH_NODES nodes (3), and CRASH_PARTITIONS
+// partitions in its second space (1); if these are several there is no database.
 func TestCrashCluster(t *testing.T) {
 	t.Parallel()
 	if os.Getenv("CRASH_CLUSTER") == "" {
 		t.Skip("only with CRASH_CLUSTER, as make crash-cluster has it")
 	}
-	run(t, "CRASH_CLUSTER", Config{Round: 15 * time.Second, Nodes: 3})
+	run(t, "CRASH_CLUSTER", Config{
+		Round: 15 * time.Second, Nodes: number(t, "CRASH_NODES", 3), Parts: number(t, "CRASH_PARTITIONS", 1),
+	})
+}
+
+// number returns the value of a variable of the environment.
+func number(t *testing.T, variable string, otherwise int) int {
+	s := os.Getenv(variable)
+	if s == "" {
+		return otherwise
+	}
+	n, err := strconv.Atoi(s)
+	require.NoError(t, err)
+	return n
 }
 
 // run runs a campaign: one round as cfg says, or for the time that a variable says, which is part of the environment.

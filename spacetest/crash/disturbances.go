@@ -58,19 +58,20 @@ func (c *campaign) serverTargets() []*target {
 
 // commonTargets returns what is disturbed whatever it is that serves.
 func (c *campaign) commonTargets() []*target {
-	targets := []*target{
-		{name: "database", rest: 10 * time.Second, disturbs: []disturbance{
-			{3, "kill -9", c.killDatabase(0)},
-			{2, "kill -9 and an outage", c.killDatabase(12 * time.Second)},
-			{2, "kill -9 of a session", c.killSession(false)},
-			{1, "end of all sessions", c.killSession(true)},
-			{2, "stop and continue", c.pauseDatabase},
-		}},
-		{name: "clients", rest: 4 * time.Second, disturbs: []disturbance{
-			{4, "kill -9", c.killClient},
-			{2, "stop and continue", c.pauseClient},
-		}},
+	targets := []*target{{name: "clients", rest: 4 * time.Second, disturbs: []disturbance{
+		{4, "kill -9", c.killClient},
+		{2, "stop and continue", c.pauseClient},
+	}}}
+	if c.db == nil {
+		return targets
 	}
+	targets = append(targets, &target{name: "database", rest: 10 * time.Second, disturbs: []disturbance{
+		{3, "kill -9", c.killDatabase(0)},
+		{2, "kill -9 and an outage", c.killDatabase(12 * time.Second)},
+		{2, "kill -9 of a session", c.killSession(false)},
+		{1, "end of all sessions", c.killSession(true)},
+		{2, "stop and continue", c.pauseDatabase},
+	}})
 	if c.db.disk != nil {
 		targets = append(targets, &target{name: "disk of the tables", rest: 20 * time.Second, disturbs: []disturbance{
 			{1, "full", c.fill(c.db.disk, 0)},

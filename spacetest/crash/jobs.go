@@ -61,11 +61,7 @@ func (p *process) work(ctx context.Context) {
 		case n < 10:
 			return j.Stage(ctx, done{j.Value.N})
 		}
-		to := 0
-		if !p.Apart {
-			to = rand.IntN(len(p.spaces))
-		}
-		_, err := space.Write(ctx, p.spaces[to], done{j.Value.N}, space.In(j.Txn))
+		_, err := space.Write(ctx, p.spaces[rand.IntN(len(p.spaces))], done{j.Value.N}, space.In(j.Txn))
 		if err == nil && rand.IntN(20) == 0 {
 			return errNotYet // its writes must be undone
 		}

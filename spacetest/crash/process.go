@@ -34,7 +34,7 @@ type orders struct {
 	Addr    string // of the server, or of all nodes
 	Journal string
 	Seed    uint64
-	Apart   bool // transactions are of one space each
+	Late    bool // as history.Op has it, for what transactions write in another space than their home
 }
 
 // ordersVariable names the environment variable that makes a program a client process.

@@ -88,6 +88,9 @@ func (r *resting) status(ctx context.Context) (s serverStatus, err error) {
 
 // judgeTables compares tables and spaces.
 func (r *resting) judgeTables(ctx context.Context) error {
+	if r.db == nil {
+		return r.countLog()
+	}
 	if err := r.awaitMirror(ctx); err != nil {
 		return err
 	}

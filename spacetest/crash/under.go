@@ -10,10 +10,10 @@ import (
 	"github.com/gospaces/gospaces/spacetest/random"
 )
 
-// under is a transaction of a caller, which spans both spaces unless they are apart. It belongs to the caller's
-// goroutine.
+// under is a transaction of a caller, which spans both spaces. It belongs to the caller's goroutine.
 type under struct {
 	*random.Txn
+	late  bool // as orders have it
 	ended bool // as far as the caller knows
 	lost  bool // the last call found it ended, or left open what it has done
 }
@@ -27,13 +27,19 @@ func (c *caller) transaction() {
 	if c.Rng.IntN(8) == 0 {
 		lease = random.UpTo(c.Rng, 300*time.Millisecond)
 	}
-	t := &under{}
-	t.Txn = &random.Txn{Caller: c.Caller, ID: c.next(), Home: c.spaces[home], Key: c.key, Heard: t.heard}
-	if c.Apart {
-		t.Key = func() int { return c.keyIn(home) }
+	t := &under{late: c.Late}
+	t.Txn = &random.Txn{Caller: c.Caller, ID: c.next(), Home: c.spaces[home], Heard: t.heard}
+	t.Key = func() int { return c.keyIn(home) }
+	if c.Rng.IntN(3) == 0 {
+		t.BeginWithTake(space.For(lease))
+	} else {
+		t.Begin(space.For(lease))
 	}
-	if t.Begin(space.For(lease)); t.Open == nil {
+	if t.Open == nil {
 		return
+	}
+	if t.Key = c.key; c.Rng.IntN(20) == 0 { // it works on what it has
+		time.Sleep(upTo(c.Rng, lease/2))
 	}
 	for range 1 + c.Rng.IntN(5) {
 		if t.Step(); t.lost {
@@ -68,10 +74,24 @@ func (t *under) heard(op *history.Op) {
 			op.Outcome = history.Refused // it has ended in its home; the other space may be about to learn that
 		}
 	default:
+		if op.Verb == history.Take && t.Open == nil { // it should have begun with this
+			t.begun(op)
+		}
+		op.Late = t.late && op.Verb == history.Write && t.Space(op.Items[0].Key) != t.Home
 		// What a rollback of unknown outcome has kept is only known if nothing is.
 		t.lost = ended || op.Verb == history.Rollback && op.Outcome == history.Unknown
 		if ended {
 			op.Outcome = history.Unknown // it may have locked something before its answer, and then the transaction, was lost
 		}
+	}
+}
+
+// begun notes what has become of a take that was to begin the transaction, and has not.
+func (t *under) begun(op *history.Op) {
+	switch op.Outcome {
+	case history.None:
+		op.Txn = 0
+	case history.Refused:
+		op.Outcome = history.Unknown // a transaction that it has begun all the same takes a moment to end
 	}
 }

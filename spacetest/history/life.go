@@ -213,7 +213,7 @@ func (l *life) older(m *life, u *unit) bool {
 	if l.by == m.by {
 		return l.written.latest <= m.written.Call
 	}
-	if l.by == u && u.txn != 0 || m.by == u && u.txn != 0 {
+	if l.by == u && u.txn != 0 || m.by == u && u.txn != 0 || l.written.Late {
 		return false
 	}
 	a, _ := l.appears(u)

@@ -85,6 +85,7 @@ type Op struct {
 	Wait     time.Duration // read, take: minimum time before None
 	IfExists bool          // read, take: None may come as soon as nothing matches, locked or not
 	Lease    time.Duration // write, commit: as granted; 0 means Never
+	Late     bool          // write: its items get their place in the order some time after the commit, not at it
 	Number   int           // count: the answer
 	Outcome  Outcome
 	Call     time.Duration

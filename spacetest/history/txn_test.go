@@ -12,6 +12,7 @@ func update(i Item) Op                  { return Op{Verb: Update, Items: []Item{
 func begin(txn int) Op                  { return Op{Verb: Begin, Txn: txn} }
 func crash() Op                         { return Op{Verb: Crash} }
 func ifExists(o Op) Op                  { o.IfExists = true; return o }
+func late(o Op) Op                      { o.Late = true; return o }
 
 // then adds calls that follow each other.
 func then(ops []Op, t time.Duration, more ...Op) []Op {
@@ -43,6 +44,14 @@ var txnHistories = []testHistory{
 	{
 		"the order is that of the commits", "", true,
 		then(nil, 0, in(1, write(a1)), write(a2), commit(1), take(keyA, a2), take(keyA, a1)),
+	},
+	{
+		"late in the order", "", false,
+		then(nil, 0, in(1, late(write(a1))), commit(1), write(a2), take(keyA, a2), take(keyA, a1)),
+	},
+	{
+		"late, but not older than what was there", OutOfOrder, false,
+		then(nil, 0, write(a2), in(1, late(write(a1))), commit(1), take(keyA, a1)),
 	},
 	{
 		"read lock", "", true,

@@ -2,10 +2,12 @@ package random
 
 import "github.com/gospaces/gospaces/spacetest/history"
 
-// Item is the entry of random calls. V counts its updates.
+// Item is the entry of random calls. V counts its updates. In a space of several partitions all items of a key are in
+// one of these, so that the oldest is known.
 type Item struct {
-	Key, Color, N, V int
-	Pad              string
+	Key         int `space:"key,route"`
+	Color, N, V int
+	Pad         string
 }
 
 // ItemOf returns the entry of an item of the history.
