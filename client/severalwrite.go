@@ -42,7 +42,7 @@ func (v *several) writeShares(ctx context.Context, under txn.ID, shares []share,
 type share struct {
 	part    *part
 	entries []space.Draft // not set in an only share, which has them all
-	places  []int // of these, among all
+	places  []int         // of these, among all
 }
 
 // sort returns the shares of the partitions; one at least. Entries that may live anywhere go to the partition of others
