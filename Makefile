@@ -13,9 +13,13 @@ help: ## list the targets
 build: ## build bin/gospaces
 	go build -o bin/ ./cmd/gospaces
 
-demo: ## a server, PostgreSQL and workers in processes of their own: one job, and its result in SQL
+demo: ## a cluster of three nodes, PostgreSQL and workers: one job, while a worker and the leading node are killed; ARGS=-keep
 	go build -o bin/ ./cmd/demo
-	@bin/demo
+	@bin/demo $(ARGS)
+
+demo-single: ## the same with one server, which is not killed
+	go build -o bin/ ./cmd/demo
+	@bin/demo -single $(ARGS)
 
 test: ## run all tests with the race detector
 	go test -race -timeout $(TIMEOUT) ./...
@@ -74,4 +78,4 @@ install: build ## copy bin/gospaces to PREFIX/bin (/usr/local/bin)
 clean: ## remove what the other targets made
 	rm -rf bin
 
-.PHONY: help build demo test soak-repeat check format vet staticcheck bench fuzz soak crash crash-cluster soak-bound soak-failover install clean
+.PHONY: help build demo demo-single test soak-repeat check format vet staticcheck bench fuzz soak crash crash-cluster soak-bound soak-failover install clean

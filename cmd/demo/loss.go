@@ -21,6 +21,7 @@ type FileJob struct {
 
 // loss is the death of a worker, and the return of the jobs that it held.
 type loss struct {
+	run    Run
 	worker *process
 	killed time.Time
 	stop   context.CancelFunc // ends watching
@@ -31,14 +32,17 @@ type loss struct {
 	took time.Duration // from the death to the return of the last job
 }
 
-// kill kills a worker with SIGKILL when half of the files are read, and watches its jobs come back.
+// lease is how long the jobs of a dead worker stay away, at most: that of masterworker, and some more.
+const lease = 2500 * time.Millisecond
+
+// kill kills a worker with SIGKILL when a quarter of the files is read, and watches its jobs come back.
 func kill(ctx context.Context, sp space.Space, worker *process) (*loss, error) {
 	run, err := space.Read(ctx, sp, Run{})
 	if err != nil {
 		return nil, err
 	}
 	jobs := FileJob{Run: run.ID}
-	if err := half(ctx, sp, jobs, run.Files); err != nil {
+	if err := leaves(ctx, sp, jobs, 3*run.Files/4); err != nil {
 		return nil, err
 	}
 	q, err := space.Match(ctx, sp, jobs)
@@ -50,21 +54,21 @@ func kill(ctx context.Context, sp space.Space, worker *process) (*loss, error) {
 	if err != nil {
 		return nil, err
 	}
-	l := &loss{worker: worker, killed: time.Now()}
+	l := &loss{run: run, worker: worker, killed: time.Now()}
 	ctx, l.stop = context.WithCancel(ctx)
 	l.done.Go(func() { l.watch(ctx, reg) })
 	worker.kill()
-	say(fmt.Sprintf("kill -9 %d: half of the files are read, and this worker is in the middle of some", worker.pid))
+	say(fmt.Sprintf("kill -9 %d: a quarter of the files is read, and this worker is in the middle of some", worker.pid))
 	return l, nil
 }
 
-// half waits until no more than half of the jobs are left.
-func half(ctx context.Context, sp space.Space, jobs FileJob, files int) error {
+// leaves waits until no more than some jobs are left.
+func leaves(ctx context.Context, sp space.Space, jobs FileJob, number int) error {
 	tick := time.NewTicker(5 * time.Millisecond)
 	defer tick.Stop()
 	for {
 		left, err := space.Count(ctx, sp, jobs)
-		if err != nil || left <= files/2 {
+		if err != nil || left <= number {
 			return err
 		}
 		<-tick.C
@@ -83,8 +87,9 @@ func (l *loss) watch(ctx context.Context, reg space.Registration) {
 	}
 }
 
-// tell prints what was lost, which is nothing.
+// tell prints what was lost, which is nothing, when the lease of the worker has ended.
 func (l *loss) tell() {
+	time.Sleep(time.Until(l.killed.Add(lease)))
 	l.stop()
 	l.done.Wait()
 	if l.back == 0 {
@@ -92,5 +97,5 @@ func (l *loss) tell() {
 		return
 	}
 	say(fmt.Sprintf("Worker %d held %d jobs when it was killed. They were back after %.1f s, "+
-		"and the other workers did them.", l.worker.pid, l.back, l.took.Seconds()))
+		"and the others do them.", l.worker.pid, l.back, l.took.Seconds()))
 }

@@ -1,7 +1,8 @@
-// Demo runs all parts of gospaces together: a server with its log on disk and its mirror in PostgreSQL, and a master
-// and workers in their own processes that read the source of the Go toolchain. One of the workers is killed half way.
-// Demo then reads the result from the space and with plain SQL. It exits with 0 if both are the same, and leaves
-// neither processes nor files behind.
+// Demo runs all parts of gospaces together: a cluster of three nodes with its mirror in PostgreSQL, and a master and
+// workers in their own processes that read the source of the Go toolchain. One of the workers is killed on the way, and
+// then the node that serves the space. Demo then reads the result from the space and with plain SQL. It exits with 0 if
+// both are the same, and leaves neither processes nor files behind. With -single there is one server, which is not
+// killed.
 package main
 
 import (
@@ -26,11 +27,13 @@ func main() {
 	runtime.LockOSThread() // see family.start
 	ctx, stop := signal.NotifyContext(context.Background(), os.Interrupt, syscall.SIGTERM)
 	d := demo{}
+	flag.BoolVar(&d.single, "single", false, "one server, rather than a cluster of three nodes")
+	flag.BoolVar(&d.keep, "keep", false, "leave the servers and PostgreSQL running until the demonstration is interrupted")
 	flag.IntVar(&d.workers, "workers", 3, "worker processes")
 	flag.StringVar(&d.root, "root", "", "folder with Go source to read (default: that of the Go toolchain)")
 	flag.Parse()
 	err := d.run(ctx)
-	if ctx.Err() != nil {
+	if ctx.Err() != nil && !d.kept {
 		err = errors.New("interrupted")
 	}
 	stop()
@@ -42,11 +45,14 @@ func main() {
 
 // demo is one demonstration.
 type demo struct {
+	single  bool
+	keep    bool
 	workers int
 	root    string
 
 	dir    string // for all files
 	family *family
+	kept   bool // all is done, and the servers run until they are interrupted
 }
 
 // run returns nil if everything worked and the two results are the same.
@@ -85,16 +91,19 @@ func (d *demo) build(ctx context.Context) error {
 
 // play runs the job and compares the results.
 func (d *demo) play(dsn string) error {
-	server, addr, err := d.serve(dsn)
+	servers, err := d.serve(dsn)
 	if err != nil {
 		return err
 	}
-	c, err := client.Dial(d.family.ctx, addr)
+	c, err := client.Dial(d.family.ctx, servers.addrs())
 	if err != nil {
 		return err
 	}
 	defer c.Close()
-	if err := d.work(addr, c); err != nil {
+	if !d.single {
+		d.show(servers)
+	}
+	if err := d.work(servers, c); err != nil {
 		return err
 	}
 	say("wait until the mirror has everything")
@@ -105,34 +114,29 @@ func (d *demo) play(dsn string) error {
 		return err
 	}
 	c.Close()
-	return server.stop()
+	d.further(servers, dsn)
+	return servers.stop()
 }
 
-// serve starts the server and returns its address once it is ready.
-func (d *demo) serve(dsn string) (*process, string, error) {
-	args := []string{"serve", "--listen", "127.0.0.1:0", "--data", filepath.Join(d.dir, "data"), "--log-level", "warn"}
-	say("gospaces " + strings.Join(args, " "))
-	ready := newFirstLine()
-	env := []string{"GOSPACES_POSTGRES=" + dsn} // not a flag, since every user of the machine can see command lines
-	server, err := d.family.start(ready, env, filepath.Join(d.dir, "gospaces"), args...)
-	if err != nil {
-		return nil, "", err
+// further says how to look further, and waits if all is to be kept for that.
+func (d *demo) further(s servers, dsn string) {
+	if !d.keep {
+		say("To look around in what is left, run it again with -keep (make demo ARGS=-keep). docs/cluster.md tells more.")
+		return
 	}
-	select {
-	case line := <-ready:
-		fmt.Print(line)
-		addr, ok := strings.CutPrefix(strings.TrimSpace(line), "gospaces: ready at ")
-		if !ok {
-			return nil, "", fmt.Errorf("the server says %q", line)
-		}
-		return server, addr, nil
-	case <-server.done:
-		return nil, "", errors.Join(errors.New("the server ended before it was ready"), context.Cause(d.family.ctx))
+	program := filepath.Join(d.dir, "gospaces") + " --addr " + s.addrs()
+	say("All of this runs until it is interrupted (Ctrl-C). Look around, for example with")
+	if !d.single {
+		fmt.Println(program + " cluster status")
 	}
+	fmt.Println(program + " status\n" + program + " read package_total --max 5\npsql '" + dsn + "'")
+	d.kept = true
+	<-d.family.ctx.Done()
 }
 
-// work runs workers and a master until the job is done, with one worker fewer in the end.
-func (d *demo) work(addr string, sp space.Space) error {
+// work runs workers and a master until the job is done, with one worker fewer in the end, and one node fewer.
+func (d *demo) work(servers servers, sp space.Space) error {
+	addr := servers.addrs()
 	program := filepath.Join(d.dir, "masterworker")
 	var all []*process
 	say(fmt.Sprintf("%d times masterworker -addr %s worker", d.workers, addr))
@@ -157,12 +161,17 @@ func (d *demo) work(addr string, sp space.Space) error {
 	if err != nil {
 		return errors.Join(err, context.Cause(d.family.ctx))
 	}
+	loss.tell()
+	if !d.single {
+		if err := d.failover(servers, sp, loss.run); err != nil {
+			return errors.Join(err, context.Cause(d.family.ctx))
+		}
+	}
 	for _, p := range append(all, master) {
 		if err := p.wait(); err != nil {
 			return err
 		}
 	}
-	loss.tell()
 	return nil
 }
 

@@ -8,17 +8,21 @@ import (
 	"github.com/stretchr/testify/require"
 )
 
-// This is the whole demonstration on a small tree: processes, PostgreSQL, comparison, and nothing left behind.
+// These are the whole demonstrations on a small tree: processes, PostgreSQL, comparison, and nothing left behind.
 func TestDemo(t *testing.T) {
-	runtime.LockOSThread() // see family.start
-	defer runtime.UnlockOSThread()
-	t.Setenv("TMPDIR", t.TempDir())
-	d := demo{workers: 3, root: "../../template"}
-	require.NoError(t, d.run(t.Context()))
-	require.NoDirExists(t, d.dir)
-	left, err := os.ReadDir(os.TempDir())
-	require.NoError(t, err)
-	require.Empty(t, left)
+	for name, d := range map[string]demo{"cluster": {}, "single": {single: true}} {
+		t.Run(name, func(t *testing.T) {
+			runtime.LockOSThread() // see family.start
+			defer runtime.UnlockOSThread()
+			t.Setenv("TMPDIR", t.TempDir())
+			d.workers, d.root = 3, "../../template"
+			require.NoError(t, d.run(t.Context()))
+			require.NoDirExists(t, d.dir)
+			left, err := os.ReadDir(os.TempDir())
+			require.NoError(t, err)
+			require.Empty(t, left)
+		})
+	}
 }
 
 func TestFamily_EndsWhenOneFails(t *testing.T) {

@@ -12,18 +12,20 @@ import (
 
 // status is the part of `gospaces status` that this program reads.
 type status struct {
-	Spaces []struct {
-		Name string
-		Log  struct {
-			Last     uint64
-			Messages uint64
-		}
-		Mirror *struct {
-			Position  uint64
-			Coalesced uint64
-			Rows      uint64 `json:"rows_written"`
-			LastError string `json:"last_error"`
-		}
+	Spaces []spaceStatus
+}
+
+type spaceStatus struct {
+	Name string
+	Log  struct {
+		Last     uint64
+		Messages uint64
+	}
+	Mirror *struct {
+		Position  uint64
+		Coalesced uint64
+		Rows      uint64 `json:"rows_written"`
+		LastError string `json:"last_error"`
 	}
 }
 
@@ -32,13 +34,9 @@ func mirrored(ctx context.Context, c *client.Client) error {
 	tick := time.NewTicker(20 * time.Millisecond)
 	defer tick.Stop()
 	for target := uint64(0); ; {
-		s, err := fetchStatus(ctx, c)
+		sp, err := fetchStatus(ctx, c)
 		if err != nil {
 			return err
-		}
-		sp := s.Spaces[0]
-		if sp.Mirror == nil {
-			return errors.New("the server has no mirror")
 		}
 		if target == 0 {
 			target = sp.Log.Last
@@ -56,7 +54,8 @@ func mirrored(ctx context.Context, c *client.Client) error {
 	}
 }
 
-func fetchStatus(ctx context.Context, c *client.Client) (*status, error) {
+// fetchStatus returns the status of the default space from the server that has it.
+func fetchStatus(ctx context.Context, c *client.Client) (*spaceStatus, error) {
 	text, err := c.Status(ctx)
 	if err != nil {
 		return nil, err
@@ -65,8 +64,10 @@ func fetchStatus(ctx context.Context, c *client.Client) (*status, error) {
 	if err := json.Unmarshal(text, &s); err != nil {
 		return nil, fmt.Errorf("status of the server: %w", err)
 	}
-	if len(s.Spaces) == 0 {
-		return nil, errors.New("the server has no space")
+	for i := range s.Spaces {
+		if sp := &s.Spaces[i]; sp.Name == "default" && sp.Mirror != nil {
+			return sp, nil
+		}
 	}
-	return &s, nil
+	return nil, errors.New("the server does not mirror the space")
 }
