@@ -9,14 +9,14 @@ import (
 	"github.com/gospaces/gospaces/template"
 )
 
-// DeadLetter is what Run leaves in the space for a job that it has given up. It stays until it is taken; Revive makes
-// it a job again. Config.DeadLetter has other entries written instead.
+// DeadLetter is the entry that Run leaves in the place of a job that it has given up. It stays until it is taken;
+// Revive makes it a job again. Config.DeadLetter can replace it by another entry.
 type DeadLetter struct {
 	Job      space.LeaseID // the entry that was the job
 	JobKind  string        // its kind
 	Attempts int           // how often it has failed
 	Reason   string        // the error of the last attempt
-	Fields   string        // of the entry, as a JSON object; "" if the letter would have become too large with them
+	Fields   string        // of the entry, as a JSON object; "" if the letter would be too large with them
 	Row      []byte        // the entry as the space stores it
 	Died     time.Time
 }
@@ -39,11 +39,11 @@ func newDeadLetter(e *space.Entry, err error) DeadLetter {
 // reviveAtOnce is how many dead letters Revive handles in one transaction.
 const reviveAtOnce = 100
 
-// Revive makes jobs again of up to max dead letters that match template now (0: of all), the oldest first, and returns
-// how many they were. They are new entries, leased space.Forever, without failed attempts. No letter is lost, nor
-// revived twice: when Revive returns an error those that it has not counted are still dead. It does not wait for
-// letters that others hold or have yet to write: it returns 0 if there are none. It returns space.ErrInvalidArgument
-// for a negative max, and the errors of space.TakeAll and space.Txn.Commit.
+// Revive turns up to max dead letters that match template now back into jobs (0: all of them), oldest first, and
+// returns their number. The jobs are new entries, leased space.Forever, without failed attempts. No letter is lost or
+// revived twice: if Revive returns an error, the letters that it has not counted are unchanged. It does not wait for
+// letters that other transactions hold, or that are written later: if there are none it returns 0. It returns
+// space.ErrInvalidArgument for a negative max, and the errors of space.TakeAll and space.Txn.Commit.
 func Revive(
 	ctx context.Context, sp space.Space, template DeadLetter, max int, find ...space.SelectOption,
 ) (int, error) {
@@ -57,7 +57,7 @@ func Revive(
 	q := letters.Query()
 	all := q
 	all.Order = nil
-	dead, err := sp.Count(ctx, all) // those that come meanwhile are not its business, so that it ends
+	dead, err := sp.Count(ctx, all) // letters that come later do not count, so Revive ends
 	if err != nil {
 		return 0, err
 	}

@@ -10,8 +10,8 @@ import (
 	"github.com/gospaces/gospaces/space"
 )
 
-// DrainError is why Run has returned without some handlers: they were still running when the drain time was over. Run
-// has given their jobs back (Returned), and nothing of what they do under their transactions happens.
+// DrainError is returned by Run if some handlers still ran when the drain time was over. Run has given their jobs back
+// (Returned); what they do under their transactions has no effect.
 type DrainError struct {
 	Running int           // handlers that were left
 	Drain   time.Duration // the time that they had
@@ -23,14 +23,14 @@ func (e *DrainError) Error() string {
 		e.Drain, e.Running)
 }
 
-// errLeft is why a job is given back whose handler was still running, and why its transaction has ended for the
-// handler.
+// errLeft is the reason why a job is given back whose handler still ran, and the cause with which the handler's context
+// ends.
 var errLeft = fmt.Errorf("%w: the drain time is over, and its handler was still running", space.ErrTxnEnded)
 
-// leastDrain is the time that handlers have at least, so that those that do end when they are told to are waited for.
+// leastDrain is the minimum drain time, so that handlers which end when their contexts do are waited for.
 const leastDrain = 100 * time.Millisecond
 
-// drainTimes are the times, counted from the end of Run's context, at which a loop that drains does what is next.
+// drainTimes are the steps of a drain, as times after the end of Run's context.
 type drainTimes struct {
 	tell  time.Duration // ends the contexts of the handlers
 	leave time.Duration // gives back the jobs of those that still run
@@ -43,8 +43,8 @@ func newDrainTimes(d time.Duration) drainTimes {
 	return drainTimes{tell: max(0, d-2*step), leave: end - step, end: end}
 }
 
-// drain gives back the jobs that wait for a worker, and those that are still to come, and waits for the handlers as
-// long as they may run.
+// drain gives back the jobs that wait for a worker, and those that are still to come, and waits for the running
+// handlers until the drain time is over.
 func (l *loop) drain() error {
 	times := newDrainTimes(l.cfg.Drain)
 	deadline := time.Now().Add(times.end)
@@ -68,7 +68,8 @@ func (l *loop) drain() error {
 	}
 }
 
-// empty lets no more jobs begin, and returns those that wait for a worker. It reports whether none runs or is to come.
+// empty stops further jobs from beginning, and returns those that wait for a worker. It reports whether none runs or is
+// to come.
 func (l *loop) empty() (waiting []*task, over bool) {
 	l.mu.Lock()
 	defer l.mu.Unlock()
@@ -87,8 +88,7 @@ func (l *loop) tellToEnd() {
 	}
 }
 
-// leave gives back the jobs of the handlers that still run, and ends what is done for those that have returned. It
-// returns a *DrainError if it has left handlers.
+// leave gives back the jobs of the handlers that still run. It returns a *DrainError if there are any.
 func (l *loop) leave(deadline time.Time) error {
 	left := l.leaveRunning()
 	if len(left) == 0 {

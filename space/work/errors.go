@@ -9,8 +9,8 @@ import (
 	"github.com/gospaces/gospaces/space"
 )
 
-// Permanent returns an error with which a handler says that trying again is of no use: the job becomes a dead letter at
-// once. errors.Is and errors.As see through it. Permanent of nil is nil.
+// Permanent wraps an error of a handler to say that another attempt is of no use: the job becomes a dead letter at
+// once. errors.Is and errors.As see through it. Permanent(nil) is nil.
 func Permanent(err error) error {
 	if err == nil {
 		return nil
@@ -23,9 +23,8 @@ type permanentError struct{ err error }
 func (e *permanentError) Error() string { return e.err.Error() }
 func (e *permanentError) Unwrap() error { return e.err }
 
-// RetryAfter returns an error with which a handler says when to try again, whatever Config says: after d, at most
-// space.MaxDelay. It counts as a failed attempt like any other. errors.Is and errors.As see through it. RetryAfter of
-// nil is nil.
+// RetryAfter wraps an error of a handler to say when to try again, in the place of Config's delay: after d, at most
+// space.MaxDelay. The attempt counts as failed. errors.Is and errors.As see through it. RetryAfter of nil is nil.
 func RetryAfter(d time.Duration, err error) error {
 	if err == nil {
 		return nil
@@ -41,7 +40,7 @@ type laterError struct {
 func (e *laterError) Error() string { return e.err.Error() }
 func (e *laterError) Unwrap() error { return e.err }
 
-// PanicError is the failure of a handler that has panicked.
+// PanicError is the failure of a handler that panicked.
 type PanicError struct {
 	Value any    // what the handler panicked with
 	Stack []byte // as of debug.Stack
@@ -56,17 +55,17 @@ func (e *PanicError) Unwrap() error {
 	return err
 }
 
-// errGoexit is the failure of a handler that has ended its goroutine.
+// errGoexit is the failure of a handler that ended its goroutine.
 var errGoexit = errors.New("work: the handler called runtime.Goexit")
 
-// WorkerDiedError is why Run gives up a job whose last attempt has ended because its worker vanished, with its process
-// or its machine, or lost touch with the space for longer than the lease.
+// WorkerDiedError is the reason of a dead letter whose job's last attempt ended because its worker vanished: its
+// process or machine died, or it was out of touch with the space for longer than the lease.
 type WorkerDiedError struct {
 	Holder string    // the host and process of the worker; "" for a space in process
 	At     time.Time // when the space gave it up
 }
 
-// Error tells which worker died, and when.
+// Error names the worker and the time.
 func (e *WorkerDiedError) Error() string {
 	return fmt.Sprintf("worker died: %s, %s", cmp.Or(e.Holder, "in process"), e.At.UTC().Format(time.RFC3339))
 }

@@ -7,20 +7,20 @@ import (
 	"github.com/gospaces/gospaces/space"
 )
 
-// Job is an entry that Run has taken, in the hands of a handler. It is good until the handler returns.
+// Job is an entry that Run has taken and handed to a handler. It is valid until the handler returns.
 type Job[T any] struct {
 	Value    T
-	ID       space.LeaseID // of the entry: the same in every attempt
-	Attempts int           // how often it has failed before; 0 in the first attempt
+	ID       space.LeaseID // of the entry; the same in every attempt
+	Attempts int           // number of failed attempts before this one
 
-	// Txn is the transaction under which the job was taken. Calls with space.In(job.Txn) happen if the handler
+	// Txn is the transaction under which the job was taken. Calls with space.In(job.Txn) take effect if the handler
 	// succeeds. The handler must neither commit nor abort it.
 	Txn *space.Txn
 }
 
-// Stage has v, a struct or a pointer to one, written when the handler succeeds, along with the end of the job and
-// without a call of its own. It returns the errors of space.Write that can be told without asking
-// the space. The others, for example of a result that is too large, fail the job when its handler has returned.
+// Stage has v, a struct or a pointer to one, written by the commit that ends the job, if the handler succeeds. It makes
+// no call of its own. It returns the errors of space.Write that can be found without asking the space. Others, for
+// example that a result is too large, fail the job when its handler has returned.
 func (j *Job[T]) Stage(ctx context.Context, v any, opts ...space.StageOption) error {
 	return space.Stage(ctx, j.Txn, v, opts...)
 }

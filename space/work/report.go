@@ -8,18 +8,18 @@ import (
 	"github.com/gospaces/gospaces/space"
 )
 
-// Report tells what became of a job in the hands of Run.
+// Report describes what became of a job in the hands of Run.
 type Report struct {
 	Outcome  Outcome
 	Job      space.LeaseID // its entry; 0 for TakeFailed
 	Kind     string        // of the entry
 	Attempts int           // how often it had failed before
 	Err      error         // why it is not done; nil for Done, and for Returned if the handler was not called
-	Took     time.Duration // by the handler
+	Took     time.Duration // duration of the handler
 	Delay    time.Duration // of Retried and TakeFailed: until the next attempt
 }
 
-// Outcome says what became of a job.
+// Outcome is what became of a job.
 type Outcome uint8
 
 const (
@@ -29,13 +29,13 @@ const (
 	Retried
 	// Dead: the job was given up. A dead letter is in its place.
 	Dead
-	// Lost: the job's transaction ended, or it is not known whether it was committed. If not, the job is back by
-	// itself.
+	// Lost: the job's transaction ended, or its commit has an unknown outcome. If it was not committed, the job comes back
+	// by itself.
 	Lost
-	// Returned: the job was given back without a failed attempt, because Run ends (Err is space.ErrTxnEnded if its
-	// handler still runs), or because its handler met others: a conflict, a lock, a deadlock.
+	// Returned: the job was given back without a failed attempt, because Run ends (Err is space.ErrTxnEnded if its handler
+	// still runs), or because its handler met a conflict, a lock or a deadlock.
 	Returned
-	// TakeFailed: there is no job. The space could not be asked for jobs, and will be asked again.
+	// TakeFailed: there is no job. The space could not be asked for jobs; Run asks again.
 	TakeFailed
 
 	outcomes = iota + 1
@@ -63,7 +63,8 @@ func (s *Stats) Add(r Report) {
 	}
 }
 
-// Count returns how many reports had the outcome. Handlers have failed Count(Retried)+Count(Dead) times.
+// Count returns the number of reports with the outcome. Count(Retried)+Count(Dead) is the number of handlers that
+// failed.
 func (s *Stats) Count(o Outcome) int {
 	if o >= outcomes {
 		return 0

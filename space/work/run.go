@@ -19,16 +19,15 @@ import (
 	"github.com/gospaces/gospaces/space"
 )
 
-// Run takes the entries that match template, as jobs, each under a transaction of its own, and calls handler for them,
-// for several at a time, until ctx ends. What a job needs to be done safely is in its transaction: a worker that dies,
-// however it dies, gives its jobs back.
+// Run takes the entries that match template as jobs, each under a transaction of its own, and calls handler for several
+// at a time, until ctx ends. A worker that dies, however it dies, gives its jobs back.
 //
-//   - When handler returns nil the job's transaction is committed: the job is gone, and what handler has written under
+//   - If handler returns nil, the job's transaction is committed: the job is gone, and what handler has written under
 //     the transaction (Job.Stage, or any call with space.In(job.Txn)) is there, both or neither.
-//   - When it returns an error, or panics, what it did under the transaction is undone, and the job comes back after a
+//   - If it returns an error, or panics, what it did under the transaction is undone, and the job comes back after a
 //     delay that grows with each attempt (Config.MinBackoff), in this Run or in another. After the last attempt
 //     (Config.Tries), or if the error is Permanent, the job is replaced by a DeadLetter.
-//   - An error that is space.ErrDeadlock, space.ErrVersionConflict or space.ErrLocked says that handler met others. Then
+//   - If the error is space.ErrDeadlock, space.ErrVersionConflict or space.ErrLocked, others were in the way. Then
 //     the job is given back without a failed attempt, and the worker pauses: up to 5 ms at first, twice as long with
 //     each such job, up to five seconds, and half as long with each job that is done.
 //   - While it runs the lease of the transaction (Config.Lease) is kept alive, also over a restart of the server. When
@@ -38,24 +37,24 @@ import (
 //     process and time. Before that, each of these jobs is a suspect, which may have caused the death, and runs alone:
 //     Run calls no other handler beside it, and holds no other job, so that the death of a worker counts against the
 //     suspect only. It does not know of other calls of Run in the same process.
-//   - When the transaction is lost nevertheless, handler's context ends at once, with a cause that is
-//     space.ErrTxnEnded and says why; whatever handler returns, nothing of it happens. Cancelling the job's lease
+//   - If the transaction is lost nevertheless, handler's context ends at once, with a cause that is
+//     space.ErrTxnEnded and says why; what handler returns has no effect. Cancelling the job's lease
 //     (Space.Cancel) has this effect, too.
 //
-// So the effects of a job in the space happen exactly once. What handler does elsewhere may be done again, by another
+// So the effects of a job in the space happen exactly once. What handler does elsewhere may happen again in another
 // attempt.
 //
-// Handlers should run to their end when ctx ends, and can: their own context goes on. Run takes no more jobs, gives
-// back at once those that wait for a handler, and leaves the running handlers most of Config.Drain (ten seconds) to
-// finish; then their contexts end too, and the job of one that returns an error is back at once, without a failed
-// attempt. Run returns nil when all of them have returned. When the drain time is over it returns in any case: the jobs
-// of handlers that still run are given back, late calls under their transactions return space.ErrTxnEnded, and the
-// error is a *DrainError, which counts these handlers. A handler must not end its transaction itself.
+// When ctx ends, Run takes no more jobs and gives back those that wait for a handler. Running handlers can finish:
+// their own contexts go on for most of Config.Drain (ten seconds). Then these end too, and the job of a handler that
+// returns an error comes back at once, without a failed attempt. Run returns nil when all handlers have returned. When
+// the drain time is over it returns in any case: the jobs of handlers that still run are given back, late calls under
+// their transactions return space.ErrTxnEnded, and the error is a *DrainError with the number of these handlers. A
+// handler must not end its transaction itself.
 //
-// Entries that T cannot hold become dead letters. While the space cannot be reached Run tries again and again. When it
-// cannot go on (space.ErrClosed, space.ErrDropped, space.ErrInvalidArgument, space.ErrSchemaConflict) it drains as
-// above and returns the error. With the option space.Wait or space.NoWait it also ends, with nil, when no job has come
-// for so long and none is being done. Jobs that are to come back later do not count.
+// Entries that T cannot hold become dead letters. While the space cannot be reached, Run retries. If it cannot go on
+// (space.ErrClosed, space.ErrDropped, space.ErrInvalidArgument, space.ErrSchemaConflict), it drains as above and
+// returns the error. With the option space.Wait or space.NoWait it also ends, with nil, when no job has come for that
+// time and none is being done. Jobs that come back later do not count.
 //
 // Jobs are taken oldest first, or in the order of space.OrderBy.
 func Run[T any](
@@ -87,7 +86,7 @@ func Run[T any](
 	return l.run()
 }
 
-// prepare compiles what jobs are found by. It waits until the space can be reached, or ctx ends.
+// prepare compiles the query for jobs. It waits until the space can be reached, or ctx ends.
 func prepare[T any](
 	ctx context.Context, sp space.Space, template T, cfg *Config, find []space.FindOption,
 ) (*space.Prepared[T], error) {

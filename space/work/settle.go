@@ -9,7 +9,7 @@ import (
 	"github.com/gospaces/gospaces/space"
 )
 
-// settle ends the transaction of t, whose handler has returned err, and returns what became of the job.
+// settle ends the transaction of t, whose handler has returned err, and returns the report.
 func (w *worker) settle(t *task, s settlement, err error) Report {
 	ctx := s.ctx
 	if !s.told && contended(err) {
@@ -35,7 +35,7 @@ func (w *worker) settle(t *task, s settlement, err error) Report {
 	return w.fail(ctx, t, err)
 }
 
-// contended reports whether a handler failed with err because others were in its way, which is not its failure.
+// contended reports whether a handler failed with err because of other transactions, which is not its failure.
 func contended(err error) bool {
 	if _, permanent := errors.AsType[*permanentError](err); permanent {
 		return false
@@ -44,15 +44,15 @@ func contended(err error) bool {
 		errors.Is(err, space.ErrDeadlock)
 }
 
-// The pause of a worker whose handler met others grows within these bounds with each such job, and shrinks with each job
-// that is done. So about as many handlers run beside each other as do not get in each other's way.
+// The pause of a worker whose handler met others grows within these bounds with each such job, and shrinks with each
+// job that is done. So about as many handlers run beside each other as do not get in each other's way.
 const (
 	leastYield = 5 * time.Millisecond
 	mostYield  = 5 * time.Second
 )
 
-// yield gives a job back, without a failed attempt, whose handler met others, and pauses. Meanwhile it keeps the job, but
-// no other lock, unless the transaction has ended to break a deadlock.
+// yield gives a job back, without a failed attempt, whose handler met others, and pauses. Meanwhile it keeps the job,
+// but no other lock, unless the transaction was ended to break a deadlock.
 func (w *worker) yield(ctx context.Context, t *task, err error) Report {
 	e := t.txn.Rollback(ctx, t.entry.ID)
 	_ = w.meetings.Wait(w.caller) // if it returns early there are no more jobs to be taken
@@ -65,13 +65,13 @@ func (w *worker) yield(ctx context.Context, t *task, err error) Report {
 	return t.report(Returned, err)
 }
 
-// refused reports whether a commit failed because the space does not take what it was to write.
+// refused reports whether a commit failed because the space refuses what it was to write.
 func refused(err error) bool {
 	return errors.Is(err, space.ErrTooLarge) || errors.Is(err, space.ErrInvalidArgument) ||
 		errors.Is(err, space.ErrSchemaConflict)
 }
 
-// abandon is for a job whose transaction could not be ended as it should, for the reason err.
+// abandon reports a job whose transaction could not be ended as intended, because of err.
 func abandon(ctx context.Context, t *task, err error) Report {
 	if !errors.Is(err, space.ErrTxnEnded) {
 		_ = t.txn.Abort(ctx) // it may be open still; if not, or if this fails, it ends by itself
@@ -87,8 +87,7 @@ func giveUp(ctx context.Context, t *task, err error) Report {
 	return t.report(Returned, err)
 }
 
-// fail undoes what a handler has done that failed with err, and has its job come back later or replaced by a dead
-// letter.
+// fail undoes what a handler has done that failed with err, and postpones its job or replaces it by a dead letter.
 func (w *worker) fail(ctx context.Context, t *task, err error) Report {
 	if e := t.txn.Rollback(ctx, t.entry.ID); e != nil {
 		return abandon(ctx, t, afterFailure(e, err))
@@ -108,7 +107,7 @@ func (w *worker) fail(ctx context.Context, t *task, err error) Report {
 	return postpone(ctx, t, err, delay)
 }
 
-// afterFailure is the error e of dealing with a handler's failure err.
+// afterFailure returns e, the error of handling a handler's failure err, with that failure.
 func afterFailure(e, err error) error { return fmt.Errorf("%w, after the handler failed: %w", e, err) }
 
 // postpone has a job come back after a delay.
@@ -125,8 +124,8 @@ func postpone(ctx context.Context, t *task, err error, delay time.Duration) Repo
 	return r
 }
 
-// bury replaces a job by a dead letter. It returns false if the space does not take the letter: then the job must stay,
-// and the transaction is as after a rollback.
+// bury replaces a job by a dead letter. It returns false if the space refuses the letter: the job must stay, and the
+// transaction is as after a rollback.
 func (w *worker) bury(ctx context.Context, t *task, err error) (Report, bool) {
 	letter := newDeadLetter(&t.entry, err)
 	e := w.replace(ctx, t, letter)

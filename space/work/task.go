@@ -9,7 +9,7 @@ import (
 	"github.com/gospaces/gospaces/space"
 )
 
-// task is a job without its type, from the time when it was taken until its loop has done with it.
+// task is a job without its type, from when it is taken until its loop is done with it.
 type task struct {
 	entry space.Entry
 	txn   *space.Txn
