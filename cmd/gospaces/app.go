@@ -120,7 +120,7 @@ func (a *app) dialError(err error) error {
 	return err
 }
 
-// checkSpace returns an error for what cannot be the name of a space.
+// checkSpace returns an error for a string that cannot be the name of a space.
 func checkSpace(name string) error {
 	if err := replication.ValidName(name); err != nil {
 		return fmt.Errorf("%q is no name for a space, which has 1 to 64 letters, digits, hyphens and underscores", name)
@@ -128,7 +128,7 @@ func checkSpace(name string) error {
 	return nil
 }
 
-// warnings returns a log that tells, without the time, what a user should know who waits for a command.
+// warnings returns a logger for what the user of a waiting command should know. It prints no times.
 func (a *app) warnings() *slog.Logger {
 	return slog.New(slog.NewTextHandler(a.stderr, &slog.HandlerOptions{
 		Level: slog.LevelWarn,

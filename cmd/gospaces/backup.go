@@ -109,7 +109,7 @@ func (a *app) backupTo(ctx context.Context, to io.Writer, c *client.Client) erro
 	if err != nil {
 		return err
 	}
-	defer func() { _ = taken.Close(ctx) }() // else it ends with c
+	defer func() { _ = taken.Close(ctx) }() // otherwise it ends with c
 	var parts []backup.Part
 	for _, p := range taken.Parts() {
 		parts = append(parts, backup.Part{Space: p.Space, Partition: p.Partition, Partitions: p.Partitions})

@@ -10,7 +10,7 @@ import (
 // bytesValue is a number of bytes on the command line: 1048576, 1MiB or 1M.
 type bytesValue int64
 
-// units are what a number of bytes may end with, the longer before those that they end with.
+// units are the suffixes of a number of bytes. A suffix that ends with another one comes before it.
 var units = []struct {
 	name  string
 	bytes float64

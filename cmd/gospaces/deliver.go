@@ -6,11 +6,11 @@ import (
 	"os"
 )
 
-// errNoOutput is returned by a command that would consume entries and print them to nowhere.
+// errNoOutput is returned by a command that would consume entries and has no output to print them to.
 var errNoOutput = errors.New("standard output is closed: nothing was taken; to discard what is taken, say > /dev/null")
 
-// canDeliver returns errNoOutput if standard output was closed when this process started. What consumes entries asks
-// first: writes would succeed, into the null device.
+// canDeliver returns errNoOutput if standard output was closed when this process started. Commands that consume entries
+// ask first, since writes to the null device succeed.
 func (a *app) canDeliver() error {
 	if f, ok := a.stdout.(*os.File); ok && closedAtStart(f) {
 		return errNoOutput
@@ -19,7 +19,7 @@ func (a *app) canDeliver() error {
 }
 
 // deliver writes b to standard output and returns once it is safe there: on the disk if that is a file, read if that is
-// a pipe whose reader can be asked. What consumes entries does so afterwards. It returns an error that wraps EPIPE if
+// a pipe whose reader can be asked. Commands consume entries only afterwards. It returns an error that wraps EPIPE if
 // the reader has gone.
 func (a *app) deliver(ctx context.Context, b []byte) error {
 	if _, err := a.stdout.Write(b); err != nil {

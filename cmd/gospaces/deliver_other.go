@@ -7,5 +7,5 @@ import (
 	"os"
 )
 
-// awaitReader does nothing: this system does not tell what a reader has read.
+// awaitReader does nothing: this system does not tell whether a reader has read.
 func awaitReader(context.Context, *os.File) error { return nil }

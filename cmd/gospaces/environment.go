@@ -9,7 +9,7 @@ import (
 	"github.com/spf13/pflag"
 )
 
-// environment is the variables of a process, by name. One that is empty counts as not set.
+// environment has the variables of a process, by name. An empty one counts as not set.
 type environment map[string]string
 
 // newEnvironment reads variables of the form NAME=value.
@@ -22,8 +22,7 @@ func newEnvironment(variables []string) environment {
 	return env
 }
 
-// check refuses variables that look like settings and are none of any command: they are misspelt, or of another
-// version.
+// check refuses variables that look like settings but belong to no command: they are misspelt, or of another version.
 func (env environment) check(root *cobra.Command) error {
 	var known []string
 	visitSettings(root, func(f *pflag.Flag) { known = append(known, envName(f.Name)) })

@@ -21,10 +21,10 @@ const (
 	exitUsage   = 2
 	exitNoMatch = 3
 	exitFull    = 4
-	exitPipe    = 141 // as a shell has it for a program that SIGPIPE ended
+	exitPipe    = 141 // as a shell reports a program that SIGPIPE has ended
 )
 
-// exit tells about the error of cmd in one line and returns the exit code.
+// exit prints the error of cmd in one line and returns the exit code.
 func (a *app) exit(cmd *cobra.Command, err error) int {
 	if err == nil {
 		return exitOK
@@ -32,9 +32,9 @@ func (a *app) exit(cmd *cobra.Command, err error) int {
 	code, says := exitError, forPeople(err)
 	switch {
 	case errors.Is(err, space.ErrNoMatch):
-		return exitNoMatch // is an answer, not a failure: nothing to say
+		return exitNoMatch // an answer, not a failure: print nothing
 	case readerGone(err):
-		return exitPipe // it had enough: nothing to say
+		return exitPipe // the reader had enough: print nothing
 	case errors.Is(err, context.Canceled):
 		says = "interrupted"
 	case errors.Is(err, space.ErrLogFull), errors.Is(err, space.ErrSpaceFull):
@@ -49,13 +49,13 @@ func (a *app) exit(cmd *cobra.Command, err error) int {
 	return code
 }
 
-// readerGone reports whether err is that of writing to a pipe that has no reader any more.
+// readerGone reports whether err comes from writing to a pipe that no longer has a reader.
 func readerGone(err error) bool {
 	failed, ok := errors.AsType[*fs.PathError](err)
 	return ok && errors.Is(failed, syscall.EPIPE)
 }
 
-// packages begin the texts of errors, for programmers; the command line leaves them out.
+// packages matches the names of packages at the start of errors, which are for programmers.
 var packages = regexp.MustCompile(
 	`(^|[:;] |\()(?:(?:space|template|replication|writeback|backup|client|txn|wire|load|partition|record|node|` +
 		`server|work): )+`)

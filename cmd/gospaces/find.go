@@ -14,7 +14,7 @@ import (
 	"github.com/gospaces/gospaces/template"
 )
 
-// bulk is how many entries one call moves.
+// bulk is the number of entries in one call.
 const bulk = 1000
 
 // findFlags are the flags of read and take beside the selection.
@@ -171,8 +171,8 @@ func (a *app) tellHidden(n int) {
 	}
 }
 
-// find yields up to f.max matches. It ends with space.ErrNoMatch if there is none. If it yields all, it tells how many
-// locks hide.
+// find yields up to f.max matches. It ends with space.ErrNoMatch if there is none. If it yields all, it reports how
+// many more are locked.
 func (f *findFlags) find(ctx context.Context, sp space.Space, q space.Query,
 	hidden *int,
 ) iter.Seq2[space.Entry, error] {

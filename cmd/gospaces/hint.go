@@ -36,7 +36,7 @@ func (a *app) hintKind(ctx context.Context, sp space.Space, kind string) error {
 	names := make([]string, len(kinds))
 	for i, k := range kinds {
 		if names[i] = k.Schema.Kind; names[i] == kind {
-			return nil // it has just been written
+			return nil // it was written just now
 		}
 	}
 	fmt.Fprintf(a.stderr, "gospaces: space %q has no kind %q%s\n", a.space, kind, perhaps("", kind, names))

@@ -25,7 +25,7 @@ func (a *app) renewCommand() *cobra.Command {
 			return a.withLeases(cmd.Context(), args, func(sp space.Space, ids []space.LeaseID) error {
 				granted, err := sp.Renew(cmd.Context(), time.Duration(lease), ids...)
 				for _, g := range granted {
-					if left := patience(g.Granted); left > 0 { // else it had ended, and err names it
+					if left := patience(g.Granted); left > 0 { // otherwise it had ended, and err names it
 						err = errors.Join(err, a.printJSON(written{g.ID, left.String()}))
 					}
 				}
@@ -51,7 +51,7 @@ func (a *app) cancelCommand() *cobra.Command {
 	}
 }
 
-// parseIDs returns the identities of leases, which are numbers, that args are.
+// parseIDs parses the identities of leases, which are numbers.
 func parseIDs(args []string) ([]space.LeaseID, error) {
 	ids := make([]space.LeaseID, len(args))
 	for i, arg := range args {
@@ -64,7 +64,7 @@ func parseIDs(args []string) ([]space.LeaseID, error) {
 	return ids, nil
 }
 
-// withLeases calls do with the space and the ids that args are.
+// withLeases calls do with the space and the parsed identities.
 func (a *app) withLeases(ctx context.Context, args []string, do func(space.Space, []space.LeaseID) error) error {
 	ids := make([]space.LeaseID, len(args))
 	for i, arg := range args {

@@ -2,7 +2,7 @@ package main
 
 import "log/slog"
 
-// levelValue is the least level of the lines that are logged, on the command line.
+// levelValue is a flag value: the minimum level of lines in the log.
 type levelValue struct{ *slog.LevelVar }
 
 // Set implements pflag.Value.

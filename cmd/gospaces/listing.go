@@ -11,7 +11,7 @@ import (
 	"golang.org/x/term"
 )
 
-// listing is how a command prints what it lists: a table for people, on a terminal, and JSON for programs.
+// listing is how a command prints a list: as a table on a terminal, and as JSON for programs.
 type listing struct {
 	json  bool
 	given bool
@@ -32,8 +32,8 @@ func (l *listing) isTable(out io.Writer) bool {
 	return ok && term.IsTerminal(int(f.Fd()))
 }
 
-// printRows prints rows: as a table whose columns have headings, of the cells that cell returns for a row, or each as a
-// JSON line.
+// printRows prints rows: as a table with headings, where cells returns the cells of a row, or each row as a line of
+// JSON.
 func printRows[T any](a *app, l *listing, headings string, rows []T, cells func(T) []any) error {
 	if !l.isTable(a.stdout) {
 		for _, row := range rows {

@@ -74,9 +74,9 @@ func (a *app) loadCommand() *cobra.Command {
 // loaded is what `gospaces load` prints for a space.
 type loaded struct {
 	Space       string            `json:"space"`
-	Position    uint64            `json:"position"` // that the mirror was at
+	Position    uint64            `json:"position"` // of the mirror
 	Entries     map[string]uint64 `json:"entries"`
-	NotMirrored []string          `json:"not_mirrored,omitempty"` // kinds of which there was nothing to load
+	NotMirrored []string          `json:"not_mirrored,omitempty"` // kinds without tables to load
 	DeadLetters int               `json:"dead_letters,omitempty"`
 	Earlier     bool              `json:"loaded_before,omitempty"`
 	Seconds     float64           `json:"seconds"`
@@ -100,7 +100,7 @@ func newLoaded(s load.Space) loaded {
 	return l
 }
 
-// loadProgress tells how far a load is: by a bar on a terminal, elsewhere by a line now and then.
+// loadProgress shows the progress of a load: a bar on a terminal, elsewhere a line now and then.
 type loadProgress struct {
 	a     *app
 	bar   *progressbar.ProgressBar // of the present space; nil before it, and where there is no terminal
@@ -108,7 +108,7 @@ type loadProgress struct {
 	next  time.Time // of the next line
 }
 
-// progressEvery is how often a line tells how far a load is.
+// progressEvery is the time between two lines of progress.
 const progressEvery = 5 * time.Second
 
 func (a *app) loadProgress() *loadProgress { return &loadProgress{a: a} }
@@ -122,7 +122,7 @@ func (p *loadProgress) show(space string, entries, total uint64) {
 				progressbar.OptionShowCount(), progressbar.OptionShowIts(), progressbar.OptionSetItsString("entries"),
 				progressbar.OptionThrottle(100*time.Millisecond), progressbar.OptionSetPredictTime(true), progressbar.OptionOnCompletion(func() { fmt.Fprintln(f) }))
 		}
-		_ = p.bar.Set64(int64(entries)) // what cannot be shown is no reason to stop
+		_ = p.bar.Set64(int64(entries)) // a failure to show progress is no reason to stop
 		return
 	}
 	if p.began.IsZero() {
@@ -136,5 +136,5 @@ func (p *loadProgress) show(space string, entries, total uint64) {
 		space, entries, total, entries*100/total, float64(entries)/now.Sub(p.began).Seconds())
 }
 
-// end makes ready for the next space.
+// end prepares for the next space.
 func (p *loadProgress) end() { *p = loadProgress{a: p.a} }

@@ -9,7 +9,8 @@ import (
 	"github.com/gospaces/gospaces/writeback"
 )
 
-// modes is a flag that says how kinds are mirrored. It may be given several times; later parts count more.
+// modes is a flag value: how kinds are mirrored. The flag may be given several times; later parts override earlier
+// ones.
 type modes writeback.Modes
 
 func (m modes) String() string {

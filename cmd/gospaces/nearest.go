@@ -2,7 +2,7 @@ package main
 
 import "fmt"
 
-// perhaps returns ": did you mean PREFIXname?" with the known name that is most like another; "" if none is.
+// perhaps returns ": did you mean PREFIXname?" with the known name that is most similar, or "" if none is similar.
 func perhaps(prefix, name string, known []string) string {
 	best, least := "", max(1, len(name)/4)+1
 	for _, k := range known {
@@ -16,7 +16,7 @@ func perhaps(prefix, name string, known []string) string {
 	return fmt.Sprintf(": did you mean %s%s?", prefix, best)
 }
 
-// distance returns how many letters must be added, removed, changed or swapped with the next to make b of a.
+// distance returns the number of letters to be added, removed, changed or swapped with the next to turn a into b.
 func distance(a, b string) int {
 	before, last, row := make([]int, len(b)+1), make([]int, len(b)+1), make([]int, len(b)+1)
 	for j := range row {

@@ -14,11 +14,11 @@ import (
 // A misspelt name makes a new space, kind or field: silently in a library, and permanently in a schema. So a write
 // reports new names on standard error: fields always, kinds and spaces if their names are similar to another.
 
-// checkSpace tells, or refuses, that a write makes a new space.
+// checkSpace reports, or refuses, that a write creates a space.
 func (w *writer) checkSpace(ctx context.Context, c *client.Client) error {
 	names, err := c.Spaces(ctx)
 	if errors.Is(err, space.ErrUnavailable) && !w.strict {
-		return nil // the write tells what is the matter
+		return nil // the write reports the error
 	}
 	if err != nil || slices.Contains(names, w.app.space) {
 		return err
@@ -26,7 +26,8 @@ func (w *writer) checkSpace(ctx context.Context, c *client.Client) error {
 	return w.novel(false, fmt.Sprintf("space %q", w.app.space), perhaps("", w.app.space, names))
 }
 
-// known returns the schema that the space has for the kind, or nil; then it tells, or refuses, that the kind is new.
+// known returns the schema that the space has for the kind. If it has none, known reports, or refuses, that the kind is
+// new, and returns nil.
 func (w *writer) known(ctx context.Context) (*template.Schema, error) {
 	kinds, err := w.space.Kinds(ctx)
 	if err != nil {
@@ -43,7 +44,7 @@ func (w *writer) known(ctx context.Context) (*template.Schema, error) {
 	return nil, w.novel(false, fmt.Sprintf("kind %q", w.kind), perhaps("", w.kind, names))
 }
 
-// checkFields tells, or refuses, that a write adds fields to a kind that others have made.
+// checkFields reports, or refuses, that a write adds fields to an existing kind.
 func (w *writer) checkFields(known, wanted *template.Schema) error {
 	if w.mine {
 		return nil
@@ -61,8 +62,7 @@ func (w *writer) checkFields(known, wanted *template.Schema) error {
 	return nil
 }
 
-// novel tells that something is new, if it always does or there is something that may have been meant, and refuses it
-// if the user has asked for that.
+// novel reports something new, always or only if a similar name exists; with --strict it refuses it.
 func (w *writer) novel(always bool, what, perhaps string) error {
 	if w.strict {
 		return usage("%s is not there%s", what, perhaps)

@@ -46,7 +46,7 @@ func (c comparison) cond(s *template.Schema) (template.Cond, error) {
 // errComposite is returned for classes whose values have no short form.
 var errComposite = errors.New("has no short form")
 
-// operand reads text as a value of class c, in the form that JSON entries have it but without quotes.
+// operand parses text as a value of class c, in the form of JSON entries but without quotes.
 func operand(c template.Class, text string) (any, error) {
 	switch c {
 	case template.Bool:

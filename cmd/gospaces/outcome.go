@@ -36,7 +36,7 @@ minutes. A number that is no transaction's, such as that of an entry, is unknown
 	}
 }
 
-// parseCall reads the id of a call, or of a transaction, also without its space.
+// parseCall parses the id of a call, or of a transaction, with or without its space.
 func parseCall(text string) (space.CallID, error) {
 	if id, err := parseTxn(text); err == nil {
 		if call, err := space.ParseCallID(text); err == nil {

@@ -44,7 +44,7 @@ func appendEntry(dst []byte, e space.Entry) []byte {
 		Since: e.Held.Since.UTC().Round(time.Millisecond), Until: e.Held.Until.UTC().Round(time.Millisecond),
 	})
 	if err != nil {
-		panic("gospaces: a holder cannot be encoded: " + err.Error()) // no field of it can fail
+		panic("gospaces: a holder cannot be encoded: " + err.Error()) // none of its fields can fail
 	}
 	dst = dst[:len(dst)-1]
 	if dst[len(dst)-1] != '{' {

@@ -17,7 +17,7 @@ func (p *patience) String() string {
 	return time.Duration(*p).String()
 }
 
-// bound has a query wait so long.
+// bound sets the wait of a query.
 func (p patience) bound(q *space.Query) {
 	q.NoWait, q.Wait = p == 0, 0
 	if p != patience(space.Forever) {

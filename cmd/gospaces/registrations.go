@@ -106,8 +106,8 @@ func (a *app) dropRegistrationsCommand() *cobra.Command {
 	return cmd
 }
 
-// dropRegistrations ends the registrations with the given identities or, if there are none, those that are unattended,
-// and prints how many.
+// dropRegistrations ends the registrations with the given identities, or all that are unattended if none are given, and
+// prints their number.
 func (a *app) dropRegistrations(ctx context.Context, c *client.Client, ids []space.LeaseID) error {
 	found, err := c.Registrations(ctx)
 	if err != nil {
@@ -134,5 +134,5 @@ func (a *app) dropRegistrations(ctx context.Context, c *client.Client, ids []spa
 	}{len(drop)})
 }
 
-// cancelAtOnce is how many leases one call ends.
+// cancelAtOnce is the number of leases that one call ends.
 const cancelAtOnce = 1000

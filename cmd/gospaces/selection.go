@@ -13,7 +13,7 @@ import (
 	"github.com/gospaces/gospaces/template"
 )
 
-// selection is what a command line says about the entries that it means: KIND, a JSON template, --where and --order.
+// selection selects entries on a command line: KIND, a JSON template, --where and --order.
 type selection struct {
 	kind    string
 	example []byte // JSON object; nil: none
@@ -131,7 +131,7 @@ func schemaOf(ctx context.Context, sp space.Space, kind string) (*template.Schem
 	return kinds[i].Schema, nil
 }
 
-// noField says that a kind lacks a field, and which it has.
+// noField returns the error for a field that a kind lacks, with the fields that it has.
 func noField(s *template.Schema, name string) error {
 	var names []string
 	for _, f := range s.Fields {

@@ -106,7 +106,7 @@ read "name = value" with the names of the flags.`,
 	return cmd
 }
 
-// readConfig gives the settings of a file to those flags that nothing of more weight has set.
+// readConfig applies the settings of a file to the flags that neither the command line nor the environment has set.
 func (a *app) readConfig(cmd *cobra.Command, path string) error {
 	if path == "" {
 		return nil
@@ -118,7 +118,7 @@ func (a *app) readConfig(cmd *cobra.Command, path string) error {
 	return settle(cmd.Flags(), a.env, file)
 }
 
-// serve runs a node until ctx ends and then stops it in good order, within the time that the settings allow.
+// serve runs a node until ctx ends and then stops it in good order, within the flush timeout.
 func (a *app) serve(ctx context.Context, f *serveFlags) error {
 	logger, err := a.logger(f)
 	if err != nil {
@@ -155,7 +155,7 @@ func (a *app) serve(ctx context.Context, f *serveFlags) error {
 	return err
 }
 
-// startError says what to do about an error of a folder or a database that was named on the command line.
+// startError adds advice to an error about a folder or database that was named on the command line.
 func (a *app) startError(err error) error {
 	switch {
 	case errors.Is(err, replication.ErrInUse):

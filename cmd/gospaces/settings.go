@@ -21,7 +21,7 @@ func envName(flag string) string {
 	return envPrefix + strings.ToUpper(strings.ReplaceAll(flag, "-", "_"))
 }
 
-// fromEnvironment lets every flag of the set take its value from its environment variable, and says so in its help.
+// fromEnvironment lets every flag of the set take its value from its environment variable, and adds that to its help.
 func fromEnvironment(flags *pflag.FlagSet) {
 	flags.VisitAll(func(f *pflag.Flag) {
 		if f.Annotations == nil {
@@ -44,8 +44,8 @@ func mayBeZero(flags *pflag.FlagSet, names ...string) {
 	}
 }
 
-// checkNumbers refuses numbers and durations that are negative, or 0 where that is no value of its own: a node would
-// take it for its default.
+// checkNumbers refuses negative numbers and durations, and 0 unless it is a value of its own: a node would take it for
+// its default.
 func checkNumbers(flags *pflag.FlagSet) (err error) {
 	flags.VisitAll(func(f *pflag.Flag) {
 		switch f.Value.Type() {
@@ -66,8 +66,8 @@ func checkNumbers(flags *pflag.FlagSet) (err error) {
 	return err
 }
 
-// settle gives every setting that the command line leaves open its value: from the environment, else from file, else
-// it keeps its default.
+// settle sets every setting that the command line leaves open: from the environment, or else from file, or else by
+// default.
 func settle(flags *pflag.FlagSet, env environment, file map[string]string) error {
 	var first error
 	flags.VisitAll(func(f *pflag.Flag) {

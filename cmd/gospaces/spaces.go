@@ -72,7 +72,7 @@ space exists. What holds in each partition only is in section 11 of docs/semanti
 // droppedSpace is what `gospaces spaces drop` prints.
 type droppedSpace struct {
 	Dropped string `json:"dropped"`
-	Tables  bool   `json:"tables,omitempty"` // they were dropped too
+	Tables  bool   `json:"tables,omitempty"` // the tables were dropped, too
 }
 
 func (a *app) dropSpaceCommand() *cobra.Command {

@@ -152,7 +152,7 @@ func replicas(spaces []spaceLine) (all []spaceLine) {
 	return all
 }
 
-// state says in a word or two how the mirror is; "" if there is none.
+// state describes the state of the mirror in a word or two; "" if there is none.
 func (m *mirrorLine) state() string {
 	switch {
 	case m == nil:

@@ -10,7 +10,7 @@ import (
 	"github.com/gospaces/gospaces/template"
 )
 
-// takeLease is how long entries stay away from others after a take that held them was killed.
+// takeLease is how long the entries of a killed take stay locked.
 const takeLease = 10 * time.Second
 
 // takeAll prints and removes up to limit matches. It takes them in batches, each under a transaction that it commits
@@ -18,7 +18,7 @@ const takeLease = 10 * time.Second
 // space. Only the first entry is waited for. Batches double, from one entry on: `gospaces take job --all | head -1`
 // takes one.
 //
-// With q.Txn the caller has a transaction, and decides what becomes of the entries.
+// With q.Txn, the entries are taken under the caller's transaction.
 func (a *app) takeAll(ctx context.Context, sp space.Space, q space.Query, limit int) error {
 	if err := a.canDeliver(); err != nil {
 		return err
@@ -57,12 +57,12 @@ func (a *app) takeBatch(ctx context.Context, sp space.Space, q space.Query) (int
 	if err != nil {
 		return 0, err
 	}
-	keeper := space.KeepAlive(ctx, takeLease, t.Lease()) // a reader may be slow: a pager
+	keeper := space.KeepAlive(ctx, takeLease, t.Lease()) // a reader, such as a pager, may be slow
 	defer keeper.Stop()
 	if err := a.deliver(ctx, lines(entries)); err != nil {
 		rest, cancel := context.WithTimeout(context.WithoutCancel(ctx), takeLease)
 		defer cancel()
-		_ = t.Abort(rest) // else its lease ends
+		_ = t.Abort(rest) // otherwise its lease ends
 		return 0, fmt.Errorf("%w; what was not printed is still in the space", err)
 	}
 	if err := t.Commit(ctx); err != nil {
@@ -71,8 +71,9 @@ func (a *app) takeBatch(ctx context.Context, sp space.Space, q space.Query) (int
 	return len(entries), nil
 }
 
-// begunTake takes up to q.Max matches under a transaction that it begins. For one it waits as q says, and has the space
-// begin the transaction when it finds the entry: a wait outlives the server, a transaction does not.
+// begunTake begins a transaction and takes up to q.Max matches under it. A take of one entry waits as q says, and the
+// space begins the transaction when it finds the entry: a wait survives a restart of the server, a transaction does
+// not.
 func begunTake(ctx context.Context, sp space.Space, q space.Query) (*space.Txn, []space.Entry, error) {
 	if q.Max == 1 {
 		q.Begin, q.Lease = true, takeLease

@@ -13,7 +13,7 @@ import (
 	"github.com/gospaces/gospaces/txn"
 )
 
-// txnFlag is the flag that names the transaction under which a command does its work.
+// txnFlag is the flag that names the transaction of a command.
 type txnFlag struct{ id txn.ID }
 
 func (f *txnFlag) add(cmd *cobra.Command) {
@@ -22,7 +22,7 @@ func (f *txnFlag) add(cmd *cobra.Command) {
 
 func (f *txnFlag) given() bool { return !f.id.IsZero() }
 
-// of returns the transaction, which is one of the named space unless the flag says otherwise; zero without the flag.
+// of returns the transaction, which is of the named space unless the flag names another; zero without the flag.
 func (f *txnFlag) of(name string) txn.ID {
 	if f.id.Number != 0 && f.id.Space == "" {
 		return txn.ID{Space: name, Number: f.id.Number}
@@ -46,12 +46,12 @@ func (f *txnFlag) Set(text string) (err error) {
 
 func (*txnFlag) Type() string { return "id" }
 
-// notTxn says that text is no identity of a transaction.
+// notTxn returns the error for text that is no identity of a transaction.
 func notTxn(text string) error {
 	return usage("%q is not the id of a transaction: that is SPACE/NUMBER, which txn begin prints", text)
 }
 
-// parseTxn reads SPACE/NUMBER, or just NUMBER.
+// parseTxn parses SPACE/NUMBER, or just NUMBER.
 func parseTxn(text string) (txn.ID, error) {
 	if n, err := strconv.ParseUint(text, 10, 64); err == nil && n > 0 {
 		return txn.ID{Number: n}, nil
@@ -105,7 +105,7 @@ type begun struct {
 	Lease string `json:"lease"`
 }
 
-// holdTxn begins a transaction and returns when it has ended, because a commit or an abort has ended it, or ctx has.
+// holdTxn begins a transaction and returns when a commit or an abort has ended it, or ctx has ended.
 func (a *app) holdTxn(ctx context.Context, sp space.Space, lease time.Duration) error {
 	t, err := space.Begin(ctx, sp, space.For(lease))
 	if err != nil {
@@ -123,7 +123,7 @@ func (a *app) holdTxn(ctx context.Context, sp space.Space, lease time.Duration) 
 	if ctx.Err() == nil {
 		return nil
 	}
-	err = t.Abort(context.WithoutCancel(ctx)) // the client's end would do it, too
+	err = t.Abort(context.WithoutCancel(ctx)) // closing the client would do it, too
 	if errors.Is(err, space.ErrTxnEnded) {
 		return nil
 	}

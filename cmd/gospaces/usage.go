@@ -10,15 +10,14 @@ import (
 	"github.com/spf13/pflag"
 )
 
-// usageError is a mistake of the user: in the command line, or in the JSON that a command reads.
+// usageError is a mistake of the user, in the command line or in the JSON input.
 type usageError struct{ error }
 
 func (e usageError) Unwrap() error { return e.error }
 
 func usage(format string, args ...any) error { return usageError{fmt.Errorf(format, args...)} }
 
-// operands returns a check that a command gets at least so many operands, none of them blank, and at most so many; a
-// negative number is no bound.
+// operands returns a check of the number of operands, none of which may be blank; a negative number is no bound.
 func operands(least, most int) cobra.PositionalArgs {
 	return func(cmd *cobra.Command, args []string) error {
 		if err := countOperands(cmd, args, least, most); err != nil {
@@ -56,7 +55,7 @@ func countOperands(cmd *cobra.Command, args []string, least, most int) error {
 	return nil
 }
 
-// operandName returns the name that the usage line of a command has for its operand i; the last one may be repeated.
+// operandName returns the name of operand i in the usage line of a command; the last one may be repeated.
 func operandName(cmd *cobra.Command, i int) string {
 	names := strings.Fields(cmd.Use)[1:]
 	if end := slices.IndexFunc(names, func(n string) bool { return strings.HasPrefix(n, "--") }); end >= 0 {
@@ -65,8 +64,8 @@ func operandName(cmd *cobra.Command, i int) string {
 	return strings.Trim(names[min(i, len(names)-1)], "[].…")
 }
 
-// noOperands is the check of a command without operands. What it gets is taken for a misspelt command below it, if
-// there are any.
+// noOperands is the check of a command without operands. If the command has subcommands, an operand is taken for a
+// misspelt one.
 func noOperands(cmd *cobra.Command, args []string) error {
 	if len(args) == 0 || !cmd.HasAvailableSubCommands() {
 		return countOperands(cmd, args, 0, 0)
@@ -81,7 +80,7 @@ func noOperands(cmd *cobra.Command, args []string) error {
 	return usage("unknown command %q for %q%s", args[0], cmd.CommandPath(), perhaps(cmd.CommandPath()+" ", args[0], known))
 }
 
-// otherNames are what other programs call commands, by what they are called here.
+// otherNames maps our commands to the names that other programs have for them.
 var otherNames = map[string][]string{
 	"gospaces write":         {"put", "add", "insert", "out", "push", "publish", "send"},
 	"gospaces read":          {"get", "rd", "find", "query", "peek", "show"},
@@ -102,7 +101,7 @@ var otherNames = map[string][]string{
 	"gospaces txn abort":     {"rollback", "cancel", "end"},
 }
 
-// otherFlags are what other programs call flags, by what they are called here.
+// otherFlags maps our flags to the names that other programs have for them.
 var otherFlags = map[string][]string{
 	"lease":     {"for", "ttl", "expire", "expires"},
 	"max":       {"limit", "count", "n", "number"},
@@ -117,7 +116,7 @@ var otherFlags = map[string][]string{
 	"log-level": {"verbose", "v", "debug"},
 }
 
-// group makes cmd a command that only holds others: without one it shows its help.
+// group makes cmd a command that only has subcommands: by itself it shows its help.
 func group(cmd *cobra.Command) *cobra.Command {
 	cmd.Args = noOperands
 	cmd.RunE = func(cmd *cobra.Command, _ []string) error { return cmd.Help() }
@@ -137,7 +136,7 @@ func helpCommand() *cobra.Command {
 			if err := noOperands(about, rest); err != nil {
 				return err
 			}
-			about.InitDefaultHelpFlag() // which is there once the command itself has run
+			about.InitDefaultHelpFlag() // which exists once the command itself has run
 			return about.Help()
 		},
 	}
@@ -172,7 +171,7 @@ func flagError(cmd *cobra.Command, err error) error {
 	return usageError{err}
 }
 
-// forms are what the values of flags look like, by type, for those whose own errors do not say it.
+// forms describes the values of flags by type, for types whose own errors do not.
 var forms = map[string]string{
 	"bool":     "true or false",
 	"int":      "a whole number",
@@ -183,7 +182,7 @@ var forms = map[string]string{
 	"level":    "debug, info, warn or error",
 }
 
-// valueError says that a flag cannot have a value, which comes from source.
+// valueError returns the error for an invalid value of a flag; source is where the value comes from.
 func valueError(source string, f *pflag.Flag, value string, cause error) error {
 	if strings.TrimSpace(value) == "" {
 		return usage("%s is empty", source)
@@ -194,8 +193,8 @@ func valueError(source string, f *pflag.Flag, value string, cause error) error {
 	return usage("%s: %w", source, cause)
 }
 
-// checkBlank refuses flags that were given without a value: a script whose variable is empty must not do something else
-// than was meant.
+// checkBlank refuses flags that were given without a value: if a script's variable is empty, the command must not do
+// something else.
 func checkBlank(flags *pflag.FlagSet) (err error) {
 	flags.Visit(func(f *pflag.Flag) {
 		values := []string{f.Value.String()}
@@ -215,7 +214,7 @@ func checkBlank(flags *pflag.FlagSet) (err error) {
 
 func isBlank(text string) bool { return strings.TrimSpace(text) == "" }
 
-// Annotations of commands that do not ask a server, or whose global flags mean nothing: what to say of --addr and
+// Annotations of commands that do not ask a server, or whose global flags mean nothing: the error for --addr and
 // --space.
 const (
 	noAddr  = "gospaces_no_addr"

@@ -12,7 +12,7 @@ import (
 // build is what `gospaces version` prints.
 type build struct {
 	Version  string `json:"version"`
-	Revision string `json:"revision,omitempty"` // of the sources, if the build knew it
+	Revision string `json:"revision,omitempty"` // of the sources, if the build recorded it
 	Protocol int    `json:"protocol"`           // between client and server
 	Go       string `json:"go"`
 }

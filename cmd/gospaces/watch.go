@@ -13,7 +13,7 @@ import (
 	"github.com/gospaces/gospaces/template"
 )
 
-// watchLease is how long a registration outlives a watch that died.
+// watchLease is how long a registration outlives a watch that has died.
 const watchLease = time.Minute
 
 func (a *app) watchCommand() *cobra.Command {
@@ -70,7 +70,7 @@ entries to know which there are.`,
 			}
 			err = a.watch(cmd.Context(), sp, q, types, limit)
 			if errors.Is(err, context.Canceled) {
-				return nil // being interrupted is how a watch ends
+				return nil // a watch ends by being interrupted
 			}
 			return err
 		})
@@ -103,7 +103,7 @@ type event struct {
 	Missed  uint64          `json:"missed,omitempty"` // likewise
 }
 
-// gapHint says in words what a gap means.
+// gapHint explains a gap in words.
 func gapHint(e space.Event) string {
 	if e.Cause == space.GapRestart {
 		return "gospaces: the server was restarted: events may be missing here; read the entries to know which there are"

@@ -20,7 +20,7 @@ type comparison struct {
 	operands []string // one; any number for In; none for the null tests
 }
 
-// symbols are the operators that are not words, the longer ones first: "<" begins "<=" too.
+// symbols are the operators that are not words, longer ones first: "<" is a prefix of "<=".
 var symbols = []struct {
 	text string
 	op   template.Op
@@ -34,7 +34,7 @@ var symbols = []struct {
 	{">", template.Gt},
 }
 
-// parseWhere parses one --where expression. Its errors show what was given and what is expected.
+// parseWhere parses one --where expression. Its errors quote the expression and say what is expected.
 func parseWhere(expr string) (comparison, error) {
 	s := scanner{rest: expr}
 	c := comparison{field: s.name()}
@@ -72,7 +72,7 @@ func parseWhere(expr string) (comparison, error) {
 	return c, nil
 }
 
-// scanner takes a --where expression apart from the left. Every method skips white space first.
+// scanner scans a --where expression from the left. Every method skips white space first.
 type scanner struct {
 	rest string
 }
@@ -82,7 +82,7 @@ func (s *scanner) space() *scanner {
 	return s
 }
 
-// name takes a field name: letters, digits, '_' and '.'.
+// name scans a field name: letters, digits, '_' and '.'.
 func (s *scanner) name() string {
 	s.space()
 	end := strings.IndexFunc(s.rest, func(r rune) bool {
@@ -96,7 +96,7 @@ func (s *scanner) name() string {
 	return name
 }
 
-// words takes the given words, in any case, and reports whether all were there; if not, it takes none.
+// words scans the given words, in any case, and reports whether all were there; if not, it scans none.
 func (s *scanner) words(words ...string) bool {
 	try := *s
 	for _, w := range words {
@@ -108,7 +108,7 @@ func (s *scanner) words(words ...string) bool {
 	return true
 }
 
-// symbol takes an operator, or returns 0.
+// symbol scans an operator, or returns 0.
 func (s *scanner) symbol() template.Op {
 	s.space()
 	for _, sym := range symbols {
@@ -120,7 +120,7 @@ func (s *scanner) symbol() template.Op {
 	return 0
 }
 
-// list takes "(a, b, …)".
+// list scans "(a, b, …)".
 func (s *scanner) list() ([]string, error) {
 	if !s.take('(') {
 		return nil, fmt.Errorf("after in comes a list in parentheses")
@@ -141,7 +141,7 @@ func (s *scanner) list() ([]string, error) {
 	}
 }
 
-// operand takes a value: a JSON string, or bare text up to one of the end characters (or the end of the expression).
+// operand scans a value: a JSON string, or bare text up to one of the end characters (or the end of the expression).
 func (s *scanner) operand(end string) (string, error) {
 	s.space()
 	if strings.HasPrefix(s.rest, `"`) {

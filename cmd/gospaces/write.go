@@ -78,11 +78,11 @@ type writer struct {
 	lease  time.Duration
 	delay  time.Duration
 	txn    txn.ID
-	strict bool // what is new is refused
+	strict bool // new names are refused
 
-	schema *template.Schema // that the space has; nil until it is known
+	schema *template.Schema // of the space; nil until it is known
 	mine   bool             // the kind is new with this command
-	total  int              // how many entries are written
+	total  int              // number of entries written
 }
 
 // written is what `gospaces write` prints for an entry.
@@ -129,7 +129,7 @@ func (w *writer) writeStream(ctx context.Context, input io.Reader) error {
 	}
 }
 
-// stopped adds to the error that ends a stream how much of it is written.
+// stopped adds the number of entries written to the error that ends a stream.
 func (w *writer) stopped(err error) error {
 	if w.total == 0 {
 		return fmt.Errorf("%w; nothing was written", err)
@@ -137,7 +137,7 @@ func (w *writer) stopped(err error) error {
 	return fmt.Errorf("%w; the first %d are written", err, w.total)
 }
 
-// badJSON says that the input has no JSON where the entry with a number should be.
+// badJSON returns the error for input that is not JSON where an entry, given by its number, should be.
 func badJSON(number int, err error) error {
 	if errors.Is(err, io.ErrUnexpectedEOF) {
 		return usage("entry %d: the JSON ends early", number)
@@ -175,7 +175,7 @@ func (w *writer) write(ctx context.Context, objects []json.RawMessage) error {
 	return nil
 }
 
-// namely names the entries of a batch, which succeeds or fails as a whole.
+// namely names the entries of a batch.
 func namely(first, last int) string {
 	if first == last {
 		return fmt.Sprintf("entry %d", first)
@@ -189,8 +189,8 @@ type object struct {
 	err  error
 }
 
-// decode sends the objects of input, and at last an error: io.EOF if all is well. It ends early with ctx, but a read
-// from a terminal or a pipe cannot be interrupted; one that hangs ends with the process.
+// decode sends the objects of input and then an error, which is io.EOF at the end of the input. It ends early with ctx,
+// but a read from a terminal or a pipe cannot be interrupted; one that hangs ends with the process.
 func decode(ctx context.Context, input io.Reader, objects chan<- object) {
 	dec := json.NewDecoder(input)
 	for {
@@ -207,10 +207,10 @@ func decode(ctx context.Context, input io.Reader, objects chan<- object) {
 	}
 }
 
-// batchBytes is the size at which a batch is large enough, half of what a server accepts in one call by default.
+// batchBytes is the size of a full batch: half of what a server accepts in one call by default.
 const batchBytes = 4 << 20
 
-// gather waits for an object and returns it with those that have come meanwhile. It may return objects and an error.
+// gather waits for an object and returns it with those that have arrived meanwhile. It may return objects and an error.
 func gather(ctx context.Context, objects <-chan object) (batch []json.RawMessage, err error) {
 	for size := 0; size < batchBytes && len(batch) < bulk; {
 		var o object
@@ -236,7 +236,7 @@ func gather(ctx context.Context, objects <-chan object) (batch []json.RawMessage
 	return batch, nil
 }
 
-// register makes known what the objects add to the schema that the space has.
+// register registers what the objects add to the schema of the kind.
 func (w *writer) register(ctx context.Context, objects []json.RawMessage) (err error) {
 	if w.schema == nil {
 		if w.schema, err = w.known(ctx); err != nil {
