@@ -9,13 +9,13 @@ import (
 	"github.com/gospaces/gospaces/internal/wire"
 )
 
-// A client may open a space that does not exist: what is then behind its handle is a Host that is empty, and to which
-// nothing is ever written. Calls that change nothing find nothing there, and wait there. When the space is created its
-// clients open it again, and repeat the calls that wait.
+// A client may open a space that does not exist. The Host behind its handle is then an empty one to which nothing is
+// ever written: calls that change nothing find nothing, and wait there. When the space is created, its clients open it
+// again and repeat the calls that wait.
 
-// create makes the space of c, which does not exist as far as c knows. It returns the error of a call that needs it:
-// the call is to be made again once the client has opened the space, unless the space cannot be made. It blocks for as
-// long as that takes.
+// create creates the space of c, which does not exist as far as c knows. It returns the error of the call that needs
+// the space: the client opens the space and makes the call again, unless the space cannot be created. It blocks until
+// the space exists.
 func (c *caller) create() error {
 	if err := c.s.create(c.at.Space, 0); err != nil {
 		return err
@@ -23,12 +23,12 @@ func (c *caller) create() error {
 	return errOpenAgain
 }
 
-// errOpenAgain ends calls that were not executed because their space is to be opened again.
+// errOpenAgain ends a call that was not executed because the client has to open its space again.
 var errOpenAgain = fmt.Errorf("%w: the space is to be opened again", wire.ErrInterrupted)
 
-// create makes a space, if there is none of that name.
+// create creates a space, if there is none of that name.
 func (s *session) create(name string, partitions int) error {
-	s.pause() // it may take its time, others go on
+	s.pause() // creating a space takes time; other calls go on
 	err := s.srv.cfg.Spaces.Create(name, partitions)
 	s.setReading(true)
 	if err == nil {
@@ -37,7 +37,7 @@ func (s *session) create(name string, partitions int) error {
 	return err
 }
 
-// handleCreateSpace makes a space.
+// handleCreateSpace creates a space.
 func (s *session) handleCreateSpace(callID uint64, a *call.Ask) error {
 	if err := s.create(a.Name, int(min(a.Parts, math.MaxInt32))); err != nil {
 		return s.fail(callID, err)
@@ -59,7 +59,7 @@ func (s *session) handleManage(callID uint64, a *call.Ask) error {
 	})
 }
 
-// handleDropSpace drops a space, and answers whether there was one.
+// handleDropSpace drops a space, and replies whether there was one.
 func (s *session) handleDropSpace(callID uint64, a *call.Ask) error {
 	return s.apart(callID, func(ctx context.Context) error {
 		dropped, err := s.srv.cfg.Spaces.Drop(ctx, a.Name, a.Tables)
@@ -67,7 +67,7 @@ func (s *session) handleDropSpace(callID uint64, a *call.Ask) error {
 			s.srv.Replaced(h)
 		}
 		if len(dropped) > 0 {
-			s.srv.Created(a.Name) // by those who have written already, or again, if it could not be dropped
+			s.srv.Created(a.Name) // by clients that have written to it meanwhile, or again if it could not be dropped
 		}
 		if err != nil {
 			return err
@@ -76,16 +76,16 @@ func (s *session) handleDropSpace(callID uint64, a *call.Ask) error {
 	})
 }
 
-// Created makes the clients of a space that did not exist open it, because it exists now.
+// Created makes clients that opened a space before it existed open it again.
 func (s *Server) Created(name string) {
 	s.reset(func(c *caller) bool { return c.absent && c.at.Space == name })
 }
 
-// Replaced makes the clients of a host open their handles again, after Lookup has ceased to return it: what it stood
-// for is no more, or is served by another.
+// Replaced makes the clients of a host open their handles again. It is called after Lookup has ceased to return the
+// host, because its partition no longer exists or is served by another one.
 func (s *Server) Replaced(h Host) { s.reset(func(c *caller) bool { return c.host == h }) }
 
-// reset makes the clients of some handles open them again.
+// reset makes the clients of the selected handles open them again.
 func (s *Server) reset(which func(c *caller) bool) {
 	for _, ss := range s.allSessions() {
 		ss.mu.Lock()

@@ -14,7 +14,7 @@ import (
 	"github.com/gospaces/gospaces/internal/wire"
 )
 
-// helloTimeout bounds the handshake, so that connections that say nothing do not pile up.
+// helloTimeout bounds the handshake, so that silent connections do not pile up.
 const helloTimeout = 10 * time.Second
 
 // accept serves a new connection on a goroutine of its own.
@@ -47,7 +47,7 @@ func (s *Server) forget(nc net.Conn) {
 	delete(s.conns, nc)
 }
 
-// refuse tells the other side why its connection ends.
+// refuse sends the reason why a connection ends.
 func (s *Server) refuse(nc net.Conn, err error) {
 	s.stats.refused.Add(1)
 	s.cfg.Logger.Info("connection refused", "remote", nc.RemoteAddr().String(), "error", err)
@@ -55,8 +55,8 @@ func (s *Server) refuse(nc net.Conn, err error) {
 	_, _ = nc.Write(wire.AppendRefused(nil, err))
 }
 
-// refuseHello refuses a connection whose first bytes are no handshake. One that has said nothing, and is gone, is not
-// worth a line: load balancers and monitors knock every few seconds.
+// refuseHello refuses a connection whose first bytes are no handshake. A connection that has sent nothing and is closed
+// is not logged: load balancers and monitors probe every few seconds.
 func (s *Server) refuseHello(nc net.Conn, first []byte, err error) {
 	if len(first) == 0 && isGone(err) {
 		s.cfg.Logger.Debug("connection closed before the handshake, as by a port probe", "remote", nc.RemoteAddr().String())
@@ -123,7 +123,7 @@ func readHello(in *wire.Reader) (*wire.Greeting, error) {
 	}
 }
 
-// welcome tells the client the terms.
+// welcome sends the terms to the client.
 func (s *Server) welcome(nc net.Conn, ss *session, resumed bool) error {
 	_, err := nc.Write(wire.AppendWelcome(nil, &wire.Terms{
 		Version: wire.Version, Offers: wire.Offers(), Software: wire.Software,
@@ -133,8 +133,8 @@ func (s *Server) welcome(nc net.Conn, ss *session, resumed bool) error {
 	return err
 }
 
-// sessionFor returns the session that the client wants to resume, if that can be, or else a new one, owned by the
-// caller; nil when the server shuts down.
+// sessionFor returns the session that the client wants to resume, if it can be resumed, or else a new one, owned by the
+// caller. It returns nil when the server shuts down.
 func (s *Server) sessionFor(hello *wire.Greeting, remote string) (ss *session, resumed bool) {
 	if len(hello.Session) == len(token{}) {
 		s.mu.Lock()
@@ -154,15 +154,15 @@ func (s *Server) sessionFor(hello *wire.Greeting, remote string) (ss *session, r
 	}
 	ss, previous := s.addSession(client, holderName(hello.Name, remote))
 	if previous != nil && ss != nil {
-		previous.evict() // the client is about to repeat the calls that it made there
+		previous.evict() // the client is about to repeat its calls
 	}
 	return ss, false
 }
 
-// maxHolder bounds the name of a holder, in bytes: it is in the log with each of its takes.
+// maxHolder bounds the name of a holder, in bytes: the log has it with each of its takes.
 const maxHolder = 64
 
-// holderName returns what people know the client by that calls itself name and comes from an address.
+// holderName returns the name under which a client is listed, from what it calls itself and its address.
 func holderName(name, remote string) string {
 	name = strings.ToValidUTF8(cmp.Or(name, remote), "")
 	for len(name) > maxHolder {

@@ -10,9 +10,9 @@ import (
 	"github.com/gospaces/gospaces/internal/wire"
 )
 
-// claim makes the caller the owner of a detached session, whose client has received its stream up to a position.
-// A connection that is attached is replaced: the client knows better that it is dead. It returns false
-// if the session cannot go on from there.
+// claim makes the caller the owner of a detached session, whose client has received its stream up to a position. A
+// connection that is attached is replaced, since the client has given it up. It returns false if the session cannot go
+// on from that position.
 func (s *session) claim(received uint64) bool {
 	s.mu.Lock()
 	defer s.mu.Unlock()
@@ -29,8 +29,8 @@ func (s *session) claim(received uint64) bool {
 	return true
 }
 
-// evict ends a session whose client has begun another one, and returns when nothing is left of it: no call is made on
-// its behalf any more, none waits, and its transactions have ended.
+// evict ends a session whose client has begun another one. It returns when no call is made on its behalf any more, none
+// waits, and its transactions have ended.
 func (s *session) evict() {
 	s.end()
 	s.mu.Lock()
@@ -80,7 +80,7 @@ func (s *session) detach(err error) {
 	s.room.Broadcast()
 }
 
-// finishLocked ends the session for good, which has no owner any more.
+// finishLocked ends a session without an owner for good.
 func (s *session) finishLocked() {
 	if s.life.state == leaving {
 		s.life.becomeLocked(ending)
@@ -89,7 +89,7 @@ func (s *session) finishLocked() {
 	close(s.done)
 }
 
-// goAway asks the client to take its calls elsewhere, and ends the session if it has no connection.
+// goAway asks the client to make its calls elsewhere, and ends the session if it has no connection.
 func (s *session) goAway() {
 	s.mu.Lock()
 	defer s.mu.Unlock()
@@ -111,8 +111,8 @@ func (s *session) goAwayLocked() {
 	s.wakeWriterLocked()
 }
 
-// leaves reports whether there is a sense in waiting for the client to go: the server owes it something, or it has
-// given a sign of life since it was last seen.
+// leaves reports whether the client can be expected to go: the session has something to send to it, or it has shown
+// activity since the last look.
 func (s *session) leaves(seen map[*session]uint64) bool {
 	s.mu.Lock()
 	defer s.mu.Unlock()
@@ -152,8 +152,8 @@ func (s *session) endLocked() {
 	s.room.Broadcast()
 }
 
-// forget makes the partitions and the server forget the session, which has ended, once nothing is done on its behalf
-// any more.
+// forget makes the partitions and the server forget a session that has ended, once nothing is done on its behalf any
+// more.
 func (s *session) forget() {
 	s.mu.Lock()
 	for s.spans > 0 {
@@ -187,7 +187,7 @@ func (c *caller) gone() {
 	c.leave(goodbye)
 }
 
-// leave makes the partition forget c and its listeners. It may be called again, for what has become known since.
+// leave makes the partition forget c and its listeners. It may be called again for listeners that have come since.
 func (c *caller) leave(goodbye bool) {
 	c.host.Gone(c)
 	c.s.mu.Lock()

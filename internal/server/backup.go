@@ -17,18 +17,18 @@ type Backups interface {
 	// Backup takes snapshots of all partitions, of one moment, and keeps them until EndBackup. It returns them by their
 	// addresses.
 	Backup(ctx context.Context) (id uint64, parts []call.BackupPart, err error)
-	// ReadBackup reads from the snapshot of a partition in a backup, from offset on, into p. It returns how much it has
-	// read and how large the snapshot is. It returns call.ErrUnavailable if the backup has ended.
+	// ReadBackup reads from the snapshot of a partition in a backup, at an offset, into p. It returns the number of bytes
+	// read and the size of the snapshot. It returns call.ErrUnavailable if the backup has ended.
 	ReadBackup(id uint64, at txn.Address, offset int64, p []byte) (n int, size int64, err error)
-	// EndBackup lets go of a backup. It does nothing if that has ended.
+	// EndBackup releases a backup. It does nothing if the backup has ended.
 	EndBackup(id uint64)
 }
 
-// backupsOf are the backups of a session, which end with it.
+// backupsOf holds the backups of a session, which end with it.
 type backupsOf struct {
 	ids    []uint64
-	making int  // calls that make one
-	over   bool // all have ended: the session has
+	making int  // number of calls that make one
+	over   bool // the session has ended, and all backups with it
 }
 
 var errNoBackups = fmt.Errorf("%w: this server makes no backups", call.ErrInvalidArgument)
@@ -52,7 +52,7 @@ func (s *session) handleBackup(callID uint64, _ *call.Ask) error {
 	})
 }
 
-// beginBackup returns why the client makes no more backups: each keeps a snapshot for it alone. Otherwise own
+// beginBackup returns an error if the client may not make another backup, each of which keeps a snapshot. Otherwise own
 // must follow.
 func (s *session) beginBackup() error {
 	s.mu.Lock()
@@ -65,7 +65,7 @@ func (s *session) beginBackup() error {
 	return nil
 }
 
-// own makes a backup that was made end with the session, which may have ended already.
+// own makes a backup end with the session, which may have ended already.
 func (s *session) own(id uint64, made bool) {
 	s.mu.Lock()
 	defer s.mu.Unlock()
@@ -79,7 +79,7 @@ func (s *session) own(id uint64, made bool) {
 	}
 }
 
-// endBackups ends what own was told of, and will be.
+// endBackups ends all backups that own is called with, before or after.
 func (s *session) endBackups() {
 	s.mu.Lock()
 	defer s.mu.Unlock()
@@ -104,10 +104,10 @@ func (s *session) handleEndBackup(callID uint64, a *call.Ask) error {
 	return s.answer(callID, nil)
 }
 
-// fetchSize bounds what one Fetch returns.
+// fetchSize bounds the piece that one Fetch returns.
 const fetchSize = 512 << 10
 
-// handleFetch hands out a piece of a backup.
+// handleFetch returns a piece of a backup.
 func (s *session) handleFetch(callID uint64, a *call.Ask) error {
 	of := s.srv.cfg.Backups
 	if of == nil {
@@ -127,8 +127,7 @@ func (s *session) handleFetch(callID uint64, a *call.Ask) error {
 	})
 }
 
-// piece is a piece of a snapshot. Pieces are used again: a backup must not fill the memory with garbage as large as
-// itself.
+// piece is a piece of a snapshot. Pieces are pooled: a backup must not fill the memory with garbage of its own size.
 type piece [fetchSize]byte
 
 var pieces = sync.Pool{New: func() any { return new(piece) }}

@@ -24,7 +24,7 @@ func (s *session) handle(f wire.Frame) error {
 	return s.handleCall(op, f, f.ID)
 }
 
-// ofSession are the frames that no partition is asked about.
+// ofSession has the handlers of frames that are not for a partition.
 var ofSession = [wire.Types]func(s *session, f wire.Frame) error{
 	wire.Hello:       (*session).unexpected,
 	wire.Ping:        func(s *session, _ wire.Frame) error { return s.send(wire.Pong, 0, nil) },
@@ -45,7 +45,7 @@ var ofSession = [wire.Types]func(s *session, f wire.Frame) error{
 	wire.EndBackup:   asked((*session).handleEndBackup),
 }
 
-// asked makes a handler of one that wants the call decoded.
+// asked returns a handler of frames for one of decoded calls.
 func asked(h func(s *session, callID uint64, a *call.Ask) error) func(s *session, f wire.Frame) error {
 	return func(s *session, f wire.Frame) error {
 		op, d := wire.OpOf(f.Type), wire.NewDecoder(f.Body)
@@ -65,7 +65,7 @@ func (s *session) unexpected(f wire.Frame) error {
 	return fmt.Errorf("%w: unexpected type %d", wire.ErrMalformed, f.Type)
 }
 
-// echo answers with what came, if there is room for it twice.
+// echo replies with the body of the frame, if there is room for it twice.
 func (s *session) echo(f wire.Frame) error {
 	b, n := s.srv.cfg.Budget, int64(len(f.Body))
 	if !b.Reserve(n) {
@@ -110,7 +110,7 @@ func (s *session) handleCall(op *wire.Op, f wire.Frame, number uint64) error {
 	return nil
 }
 
-// special are the calls of which the session has to know more than their outcomes.
+// special has the handlers of calls of which the session has to know more than the outcome.
 var special = [wire.Types]func(c *caller, callID uint64, a *call.Ask) error{
 	wire.Find:          (*caller).find,
 	wire.Count:         (*caller).count,
@@ -144,14 +144,14 @@ func (s *session) decode(op *wire.Op, d *wire.Decoder) (*call.Ask, error) {
 	return a, nil
 }
 
-// tidy gives up the memory of a large call that has passed.
+// tidy frees the memory of a large call that is over.
 func (s *session) tidy() {
 	if cap(s.ask.Drafts) > 1024 {
 		s.ask.Drafts = nil
 	}
 }
 
-// prepare makes a decoded call one that the partition can be asked. It returns why it cannot.
+// prepare makes a decoded call ready for the partition. It returns an error if the call is wrong.
 func (c *caller) prepare(op *wire.Op, number uint64, a *call.Ask) error {
 	if op.HasRows() {
 		if err := c.checkRows(a); err != nil {
@@ -182,7 +182,7 @@ func (c *caller) prepare(op *wire.Op, number uint64, a *call.Ask) error {
 	return nil
 }
 
-// checkRows returns why rows that were brought cannot be of their kinds.
+// checkRows returns an error if rows of the call cannot be of their kinds.
 func (c *caller) checkRows(a *call.Ask) error {
 	for i := range a.Drafts {
 		if err := c.checkRow(a.Drafts[i].Kind, a.Drafts[i].Row); err != nil {
@@ -215,7 +215,7 @@ func (s *session) failStale(op *wire.Op, callID uint64) error {
 	return s.fail(callID, errOpenAgain)
 }
 
-// reply queues the answer to a call that no partition was asked about.
+// reply queues the answer to a call that was not for a partition.
 func (s *session) reply(t wire.Type, callID uint64, r *call.Result) error {
 	s.mu.Lock()
 	defer s.mu.Unlock()
@@ -250,7 +250,7 @@ func (s *session) refuse(callID uint64, err error) error {
 	return s.fail(callID, malformed(err))
 }
 
-// malformed returns the error of a call whose body is malformed, as err says.
+// malformed returns the error of a call whose body is malformed because of err.
 func malformed(err error) error { return fmt.Errorf("%w: %w", call.ErrInvalidArgument, err) }
 
 // fail ends a call with an error.

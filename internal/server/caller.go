@@ -12,16 +12,16 @@ import (
 	"github.com/gospaces/gospaces/txn"
 )
 
-// outlet is the way of a partition's outcomes into the session: it keeps those back that are not durable.
+// outlet passes the outcomes of a partition on to the session. It keeps them back until they are durable.
 type outlet struct {
 	s        *session
-	of       *caller      // whose it is
+	of       *caller      // whose outcomes these are
 	later    []byte       // guarded by s.mu; frames that are not durable
 	pending  call.Pending // guarded by s.mu; the bytes of later
 	receipts receipts     // guarded by s.mu; not used by listeners
 }
 
-// emitLocked takes over buf, to which one outcome has been appended: either to what is ready to be sent or to later.
+// emitLocked takes over buf, to which one outcome was appended, as bytes that are ready to be sent or as later.
 func (o *outlet) emitLocked(buf []byte, lsn call.LSN, durable bool) {
 	if durable {
 		o.s.out.Commit(buf)
@@ -35,7 +35,7 @@ func (o *outlet) emitLocked(buf []byte, lsn call.LSN, durable bool) {
 	o.s.isFullLocked()
 }
 
-// bufferLocked returns the bytes to which an outcome is to be appended.
+// bufferLocked returns the buffer to which an outcome is to be appended.
 func (o *outlet) bufferLocked(durable bool) []byte {
 	if durable {
 		return o.s.out.Buffer()
@@ -75,13 +75,13 @@ func (o *outlet) Lost(err error) {
 	s.mu.Lock()
 	defer s.mu.Unlock()
 	if errors.Is(err, call.ErrOutcomeUnknown) && s.client != (call.Client{}) {
-		err = fmt.Errorf("%w: %v", wire.ErrInDoubt, err) // which is its only number
+		err = fmt.Errorf("%w: %v", wire.ErrInDoubt, err) // its reason may differ for each call
 	}
 	o.of.resetLocked()
 	o.failHeldLocked(err)
 }
 
-// failHeldLocked ends the calls whose outcomes are held back with err, and drops all else that is.
+// failHeldLocked ends the calls whose outcomes are kept back with err, and drops all else that is kept back.
 func (o *outlet) failHeldLocked(err error) {
 	s := o.s
 	out := s.out.Buffer()
@@ -100,7 +100,7 @@ func (o *outlet) failHeldLocked(err error) {
 	s.room.Broadcast()
 }
 
-// caller is a partition that a session has opened, which answers to it.
+// caller is a partition that a session has opened. It receives the partition's answers.
 type caller struct {
 	outlet
 	handle  uint64
@@ -114,7 +114,7 @@ type caller struct {
 	announced []*template.Schema   // guarded by s.mu; by kind, as the client knows them
 	listeners map[uint64]*listener // guarded by s.mu; by registration
 	resets    uint64               // of the handle, before it was opened
-	// the handle was reset: of what c is told the client hears only that calls have failed. Set under s.mu, and never
+	// the handle was reset: of all that c is told, only failures of calls are passed on. Set under s.mu, and never
 	// cleared: the client opens the space again
 	stale atomic.Bool
 	left  bool     // owned by the session's writer; the partition has forgotten it
@@ -126,7 +126,7 @@ type caller struct {
 
 var _ call.Holder = (*caller)(nil)
 
-// reset is resetLocked for those who do not hold the lock of the session.
+// reset is resetLocked for callers that do not hold the lock of the session.
 func (c *caller) reset() {
 	c.s.mu.Lock()
 	defer c.s.mu.Unlock()
@@ -168,7 +168,7 @@ func (c *caller) inDoubt() error {
 // errAskAgain ends calls whose space is to be opened again, and then asked for their outcomes.
 var errAskAgain = fmt.Errorf("%w: the space is to be opened again", wire.ErrInDoubt)
 
-// failure returns the error with which a call on a stale handle ends that has ended with err.
+// failure returns the error for the client of a call on a stale handle that has ended with err.
 func (c *caller) failure(err error, durable bool) error {
 	switch {
 	case err == nil, !durable:
@@ -179,15 +179,15 @@ func (c *caller) failure(err error, durable bool) error {
 	return err
 }
 
-// inheritLocked makes c take over what old has begun, which was reset, unless it was in another space of the same name.
-// The partition knows what a client with a session has begun.
+// inheritLocked makes c take over what old, which was reset, has begun, unless old was in another space of the same
+// name. If the client has a session, the partition knows what it has begun.
 func (c *caller) inheritLocked(old *caller) {
 	if old != nil && old.host == c.host && c.session == 0 {
 		c.txns, old.txns = old.txns, openTxns{}
 	}
 }
 
-// tag makes the number under which a partition knows a call: the client's number, and what was called.
+// tag returns the number under which a partition knows a call: the client's number and the operation.
 func tag(op wire.Type, callID uint64) uint64 { return uint64(op)<<56 | callID }
 
 // Reply implements call.Caller.
@@ -233,7 +233,7 @@ func (c *caller) Reply(tagged uint64, r *call.Result, lsn call.LSN, durable bool
 	case err != nil && (q == nil || !q.Hidden || !errors.Is(err, call.ErrNoMatch)):
 		buf = wire.AppendFailure(buf, callID, err)
 		if errors.Is(err, call.ErrElsewhere) || errors.Is(err, call.ErrNotReady) {
-			defer c.resetLocked() // Lookup knows who serves it now
+			defer c.resetLocked() // Lookup knows which node serves it now
 		}
 	default:
 		if q != nil && q.Begin {
@@ -244,7 +244,7 @@ func (c *caller) Reply(tagged uint64, r *call.Result, lsn call.LSN, durable bool
 	c.emitLocked(buf, lsn, durable)
 }
 
-// recallLocked passes on the outcome that a call has had.
+// recallLocked passes on the earlier outcome of a repeated call.
 func (c *caller) recallLocked(op wire.Type, callID uint64, r *call.Result, lsn call.LSN, durable bool) {
 	if c.stale.Load() {
 		c.failLocked(callID, c.failure(r.Err, durable))
@@ -271,8 +271,8 @@ func (c *caller) failLocked(callID uint64, err error) {
 // Event implements call.Caller; events go to listeners.
 func (c *caller) Event(*call.Event, call.LSN, bool) bool { return false }
 
-// announceLocked sends the schemas that the client needs to understand r and does not have. They go out at once, ahead
-// of all that is held back, so that they are ahead of whatever comes to need them.
+// announceLocked sends the schemas that the client needs to decode r and does not have. They go out at once, ahead of
+// all outcomes that are kept back, and so ahead of any that needs them.
 func (c *caller) announceLocked(op wire.Type, r *call.Result) {
 	switch op {
 	case wire.Register, wire.Schema:

@@ -9,7 +9,7 @@ import (
 	"github.com/gospaces/gospaces/internal/wire"
 )
 
-// find is a Find or a Count on its way: the query must stay as it is until the partition has replied.
+// find is a Find or a Count in progress: the query must stay as it is until the partition has replied.
 type find struct {
 	wire.Query
 	op       wire.Type
@@ -18,8 +18,8 @@ type find struct {
 	patient  bool      // it waits for a match
 	deadline time.Time // when a wait for a time ends
 	since    time.Time // when a find came that may wait before it begins transactions
-	weighs   int       // what it was filed with
-	cramped  bool      // it would wait, but for lack of memory
+	weighs   int       // the bytes charged while it is filed
+	cramped  bool      // it would wait, but there is no memory for that
 
 	// Guarded by the session's mu.
 	replied   bool // while it is the one being issued
@@ -99,9 +99,9 @@ func (s *session) admitLocked(q *find, wait time.Duration) error {
 	return tooMany(len(s.waiting), s.srv.cfg.Client.Waits, "calls that wait", "max-client-waits")
 }
 
-// reserve makes room for a query. If there is none in which it may wait it is served if it can be at once, and
-// otherwise refused; a large one for which there is none at all is refused. The size of a large one is reserved now,
-// since many may come at the same time; a small one is charged when it waits.
+// reserve makes room for a query. If there is no room for it to wait, it is served if that is possible at once, and
+// refused otherwise; a large query for which there is no room at all is refused. The bytes of a large query are
+// reserved now, since many may come at the same time; a small one is charged when it waits.
 func (s *session) reserve(q *find, wait time.Duration) (granted time.Duration, reserved int64, err error) {
 	b := s.srv.cfg.Budget
 	size := int64(q.Size())
@@ -128,8 +128,8 @@ func (s *session) cramped(q *find, err error) error {
 	return err
 }
 
-// issue hands q, with which beginLocked has begun, to its partition. It reports whether q has had its reply and may be
-// used again; if not, q has become one of those that wait.
+// issue hands q, with which beginLocked has begun, to its partition. It reports whether q has its reply and may be used
+// again; otherwise q is filed as one that waits.
 func (s *session) issue(q *find, wait time.Duration) (replied bool) {
 	callID := tag(q.op, q.call)
 	a := &s.ask
@@ -145,13 +145,13 @@ func (s *session) issue(q *find, wait time.Duration) (replied bool) {
 	c := q.caller
 	late := !replied && (s.life.state == leaving || c.stale.Load())
 	s.mu.Unlock()
-	if late { // the server began to shut down meanwhile, or the handle was reset, and this one was not seen
+	if late { // the server began to shut down meanwhile, or the handle was reset, before this find was filed
 		c.host.CancelWait(c, callID)
 	}
 	return replied
 }
 
-// remaining returns how long q still waits.
+// remaining returns the rest of q's wait.
 func (q *find) remaining() time.Duration {
 	switch {
 	case !q.patient:

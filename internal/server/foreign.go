@@ -14,18 +14,17 @@ import (
 	"github.com/gospaces/gospaces/internal/wire"
 )
 
-// httpMethods begin the requests of the clients that are most likely to knock by mistake: browsers, health checks,
-// scanners.
+// httpMethods are the first bytes of HTTP requests, such as those of browsers, health checks and scanners.
 var httpMethods = [][]byte{
 	[]byte("GET "), []byte("HEAD "), []byte("POST "), []byte("PUT "), []byte("DELETE "), []byte("OPTIONS "),
 	[]byte("PATCH "),
 	[]byte("CONNECT "), []byte("TRACE "), []byte("PRI "),
 }
 
-// tlsHandshake begins what a client of TLS says first.
+// tlsHandshake is the first bytes of a TLS client.
 var tlsHandshake = []byte{0x16, 0x03}
 
-// isHTTP reports whether first, the first bytes of a connection, are of an HTTP request.
+// isHTTP reports whether first, the first bytes of a connection, are those of an HTTP request.
 func isHTTP(first []byte) bool {
 	return slices.ContainsFunc(httpMethods, func(m []byte) bool { return bytes.HasPrefix(first, m) })
 }
@@ -51,14 +50,14 @@ func isGone(err error) bool {
 	return errors.Is(err, io.EOF) || errors.Is(err, io.ErrUnexpectedEOF) || errors.Is(err, syscall.ECONNRESET)
 }
 
-// answerHTTP answers an HTTP request with one line that says what listens here.
+// answerHTTP replies to an HTTP request with one line that says what listens here.
 func answerHTTP(nc net.Conn) {
 	line := fmt.Sprintf("this is a gospaces server, which does not speak HTTP: try `gospaces status --addr %s`\n",
 		nc.LocalAddr())
 	_, _ = fmt.Fprintf(nc,
 		"HTTP/1.1 400 Bad Request\r\nContent-Type: text/plain; charset=utf-8\r\nContent-Length: %d\r\n"+
 			"Connection: close\r\n\r\n%s", len(line), line)
-	// What is unread when a connection is closed makes the other side lose what it has not read.
+	// If a connection is closed with unread bytes, the other side may lose the answer.
 	if half, ok := nc.(interface{ CloseWrite() error }); ok && half.CloseWrite() == nil {
 		_ = nc.SetReadDeadline(time.Now().Add(time.Second))
 		_, _ = io.CopyN(io.Discard, nc, 64<<10)

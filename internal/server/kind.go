@@ -9,9 +9,9 @@ import (
 	"github.com/gospaces/gospaces/template"
 )
 
-// checkKinds returns call.ErrUnknownKind if the client has made q for classes that a kind has no longer, or for one
-// that was dropped: the client is told and makes the call again. Of kinds that q names, and the space has, it is told
-// the numbers.
+// checkKinds returns call.ErrUnknownKind if the client has made q for classes that its kind no longer has, or for a
+// kind that was dropped: the client is sent the kind, and makes the call again. It sends the numbers of the kinds that
+// q names and the space has.
 func (c *caller) checkKinds(q *call.Query) error {
 	c.s.mu.Lock()
 	defer c.s.mu.Unlock()
@@ -36,12 +36,12 @@ func (c *caller) checkKinds(q *call.Query) error {
 				return fmt.Errorf("%w: kind %q has other classes now", call.ErrUnknownKind, schema.Kind)
 			}
 		}
-		t.Schema = schema // which may have changed again when the call is made
+		t.Schema = schema // which may change again before the call is made
 	}
 	return nil
 }
 
-// announceKindLocked tells the client the schema of a kind, unless it has it.
+// announceKindLocked sends the schema of a kind to the client, unless it has it.
 func (c *caller) announceKindLocked(k call.KindID) {
 	schema := c.host.Schema(k)
 	if int(k) < len(c.announced) && c.announced[k] == schema || schema == nil {
@@ -54,7 +54,7 @@ func (c *caller) announceKindLocked(k call.KindID) {
 	c.sendKindLocked(k, schema)
 }
 
-// announceDroppedLocked tells the client which of the kinds that it knows were dropped.
+// announceDroppedLocked sends which of the kinds that the client knows were dropped.
 func (c *caller) announceDroppedLocked() {
 	for k, schema := range c.announced {
 		if schema != nil && c.host.KindID(schema.Kind) != call.KindID(k) {

@@ -15,8 +15,8 @@ import (
 // The lock of the session guards it.
 type life struct {
 	state     lifeState
-	askedAway bool      // the client was asked to go away: it is about to come back, with another session
-	goodbye   bool      // the client wants nothing more, not even what it might repeat
+	askedAway bool      // the client was asked to go away, and is expected back with another session
+	goodbye   bool      // the client has ended the session, and will not repeat its calls
 	lostAt    time.Time // when the last connection was lost
 }
 
@@ -27,8 +27,8 @@ const (
 	detached                   // it waits for its client to come back
 	leaving                    // attached, and the client was asked to go away
 	ending                     // to end as soon as the connection's goroutine lets go of it
-	ended                      // no call is made on its behalf any more: the writer makes everyone forget it
-	forgotten                  // everyone has: nothing is left of it
+	ended                      // no call is made on its behalf any more: the writer makes partitions and server forget it
+	forgotten                  // partitions and server have forgotten it
 )
 
 var lifeNames = [...]string{"attached", "detached", "leaving", "ending", "ended", "forgotten"}
@@ -53,10 +53,10 @@ func (l *life) becomeLocked(next lifeState) {
 	l.state = next
 }
 
-// ownedLocked reports whether a connection's goroutine has the session.
+// ownedLocked reports whether a connection's goroutine owns the session.
 func (l *life) ownedLocked() bool {
 	return l.state == attached || l.state == leaving || l.state == ending
 }
 
-// overLocked reports whether the session does not go on.
+// overLocked reports whether the session ends or has ended.
 func (l *life) overLocked() bool { return l.state >= ending }

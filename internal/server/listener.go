@@ -29,7 +29,7 @@ var _ interface {
 	call.Displacer
 } = (*listener)(nil)
 
-// minWindow lets any two events through.
+// minWindow has room for any two events.
 const minWindow = 1 << 10
 
 func newListener(c *caller, window, registration, seq uint64) *listener {
@@ -39,8 +39,8 @@ func newListener(c *caller, window, registration, seq uint64) *listener {
 	}
 }
 
-// listen passes on a Notify, or an Attach: it makes this session the listener of a registration that another one made,
-// from an event number on.
+// listen passes on a Notify, or an Attach, which makes this session the listener of an existing registration, from an
+// event number on.
 func (c *caller) listen(callID uint64, a *call.Ask) error {
 	if err := c.roomForListener(); err != nil {
 		return c.s.fail(callID, err)
@@ -54,15 +54,15 @@ func (c *caller) attach(l *listener, tagged uint64) {
 	c.host.Do(l, tagged, &call.Ask{Op: call.OpAttach, ID: l.registration, Seq: l.seq})
 }
 
-// roomForListener returns why the client listens to no more registrations of the space of c.
+// roomForListener returns an error if the client may listen to no more registrations of the space of c.
 func (c *caller) roomForListener() error {
 	c.s.mu.Lock()
 	defer c.s.mu.Unlock()
 	return tooMany(len(c.listeners), c.s.srv.cfg.Client.Registrations, "registrations", "max-client-registrations")
 }
 
-// acknowledge notes that the client has consumed events up to a number, and how many bytes they had. The largest number
-// there is says that it listens no longer.
+// acknowledge notes that the client has consumed events up to a number, with their size in bytes. The highest number
+// ends the listening.
 func (c *caller) acknowledge(_ uint64, a *call.Ask) error {
 	s := c.s
 	s.mu.Lock()
@@ -105,7 +105,7 @@ func (l *listener) Reply(tagged uint64, r *call.Result, lsn call.LSN, durable bo
 		if errors.Is(r.Err, call.ErrLeaseEnded) {
 			l.endedLocked(lsn, durable)
 		}
-		return // otherwise the client hears nothing of it
+		return // otherwise the client is not told
 	}
 	buf := l.bufferLocked(durable)
 	if r.Err != nil {
@@ -116,7 +116,7 @@ func (l *listener) Reply(tagged uint64, r *call.Result, lsn call.LSN, durable bo
 	l.emitLocked(buf, lsn, durable)
 }
 
-// replyStaleLocked is Reply for a handle that was reset. The registration is to wait for the next listener.
+// replyStaleLocked is Reply for a handle that was reset. The registration waits for its next listener.
 func (l *listener) replyStaleLocked(op wire.Type, callID uint64, err error, durable bool) {
 	if op != opRevive {
 		l.c.failLocked(callID, l.c.failure(err, durable))
@@ -125,7 +125,7 @@ func (l *listener) replyStaleLocked(op wire.Type, callID uint64, err error, dura
 	l.s.wakeWriterLocked()
 }
 
-// adoptLocked makes l the one to which acknowledgements of its registration go.
+// adoptLocked makes acknowledgements of its registration go to l.
 func (l *listener) adoptLocked(op wire.Type, r *call.Result) {
 	if op == wire.Notify {
 		l.registration, l.seq = r.Grants[0].ID, r.Seq
@@ -179,7 +179,7 @@ func (l *listener) Ended(_ uint64, lsn call.LSN, durable bool) {
 	l.endedLocked(lsn, durable)
 }
 
-// Displaced implements call.Displacer. It is not told of a lapsed listener, which the session itself has replaced.
+// Displaced implements call.Displacer. A lapsed listener does not hear of it: the session itself has replaced it.
 func (l *listener) Displaced(registration uint64) {
 	l.s.mu.Lock()
 	defer l.s.mu.Unlock()
@@ -195,7 +195,7 @@ func (l *listener) Displaced(registration uint64) {
 	l.emitLocked(wire.End(binary.AppendUvarint(wire.Begin(buf, wire.Displaced, registration), l.c.handle), start), 0, true)
 }
 
-// endedLocked tells the client that the registration is over, and the number of its last event as far as it is known.
+// endedLocked tells the client that the registration is over, with the number of its last event as far as it is known.
 func (l *listener) endedLocked(lsn call.LSN, durable bool) {
 	l.forgetLocked()
 	if l.c.stale.Load() {
@@ -208,7 +208,7 @@ func (l *listener) endedLocked(lsn call.LSN, durable bool) {
 	l.emitLocked(wire.End(buf, start), lsn, durable)
 }
 
-// forgetLocked makes acknowledgements for the registration of l go nowhere.
+// forgetLocked discards further acknowledgements of l's registration.
 func (l *listener) forgetLocked() {
 	if old := l.c.listeners[l.registration]; old != nil && old.lapsed {
 		l.s.lapsed--
@@ -219,19 +219,19 @@ func (l *listener) forgetLocked() {
 // opRevive tags the call by which a listener takes the place of a lapsed one.
 const opRevive wire.Type = 0
 
-// lapses tell of the listeners that have lapsed. The lock of the session guards them.
+// lapses counts the listeners that have lapsed. The lock of the session guards it.
 type lapses struct {
 	lapsed   int  // listeners that have lapsed
-	reviving bool // the writer is to look whether some of them may go on
+	reviving bool // the writer is to look for listeners that can go on
 }
 
-// reviveLocked makes the writer look for lapsed listeners that may go on.
+// reviveLocked makes the writer look for lapsed listeners that can go on.
 func (s *session) reviveLocked() {
 	s.reviving = true
 	s.wakeWriterLocked()
 }
 
-// revive puts fresh listeners in the place of lapsed ones that have room again. Only the writer calls it.
+// revive replaces lapsed listeners that have room again. Only the writer calls it.
 func (s *session) revive() {
 	for _, l := range s.revivable() {
 		l.c.attach(l, tag(opRevive, 0))

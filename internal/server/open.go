@@ -35,9 +35,9 @@ func (s *session) handleOpen(callID uint64, a *call.Ask) error {
 	return nil
 }
 
-// openAgain answers another Open, after the first, and reports true if c is still open. It returns an error, without an
-// answer, for another partition, and for an Open that the client has sent before it knew of the last Reset: calls that
-// it sent until then are not to meet the next opening.
+// openAgain handles a further Open of a handle, and reports whether c is still open. It returns an error, and does not
+// reply, for another partition, and for an Open that the client sent before it knew of the last Reset: calls sent until
+// then must not reach the next opening.
 func (c *caller) openAgain(callID uint64, a *call.Ask) (open bool, err error) {
 	c.s.mu.Lock()
 	defer c.s.mu.Unlock()
@@ -68,15 +68,15 @@ func (s *session) newCaller(a *call.Ask, host Host, absent bool) *caller {
 	return c
 }
 
-// openSession makes c the one that calls on behalf of the client, and answers the call that opens the partition. It
-// fails, without an answer, while the partition cannot tell which transactions of the client are open.
+// openSession opens the client's session with the partition for c, and replies to the Open. It fails, without a reply,
+// while the partition cannot tell which transactions of the client are open.
 func (c *caller) openSession(callID, number uint64, o *wire.Opened) (err error) {
 	if c.session, o.Lost, err = c.host.OpenSession(c.s.client, number); err != nil {
 		return err
 	}
 	o.Session = c.session
 	err = c.host.Adopt(c.session, c, func(open []call.OpenTxn, lsn call.LSN, durable bool) {
-		if number == 0 { // none has ended that the client knows
+		if number == 0 { // the client knows of none that has ended
 			lsn, durable = 0, true
 		}
 		c.adoptTxns(open)
@@ -91,8 +91,8 @@ func (c *caller) openSession(callID, number uint64, o *wire.Opened) (err error) 
 	return err
 }
 
-// answerOpened answers an Open. An answer that names the transactions which are open says that the others have ended:
-// no crash may bring them back.
+// answerOpened replies to an Open. A reply that names the open transactions says that the others have ended, so no
+// crash may bring these back.
 func (c *caller) answerOpened(callID uint64, o *wire.Opened, lsn call.LSN, durable bool) {
 	c.s.mu.Lock()
 	defer c.s.mu.Unlock()
@@ -100,8 +100,8 @@ func (c *caller) answerOpened(callID uint64, o *wire.Opened, lsn call.LSN, durab
 	c.emitLocked(wire.AppendFrame(c.bufferLocked(durable), wire.Answer, callID, c.opened), lsn, durable)
 }
 
-// opened makes c the one for its handle. What serves the address may be another since it was looked up, and those who
-// tell the sessions so may not have seen c.
+// opened makes c the caller of its handle. The host of the address may have changed since it was looked up, without c
+// having been reset.
 func (s *session) opened(c *caller) {
 	s.addCaller(c)
 	if now, err := s.srv.cfg.Spaces.Lookup(c.at); err != nil || now.Host != c.host {

@@ -9,18 +9,18 @@ import (
 	"github.com/gospaces/gospaces/internal/wire"
 )
 
-// intake is how far the client's calls have been read. The goroutine that reads the connection owns it; it is handed on
+// intake is the state of reading the client's calls. The goroutine that reads the connection owns it; it is handed on
 // with the session.
 type intake struct {
 	in       *wire.Reader
 	received uint64       // position in the client's stream
-	acked    uint64       // the part of it that the client was told about
+	acked    uint64       // the part of it that was acknowledged
 	frames   uint64       // not yet counted in the server's stats
 	body     wire.Decoder // of the present call
 	ask      call.Ask     // that call, and memory for the next
 	scratch  *find        // memory for the next find
 	bursts   []Host       // that were called since the last pause
-	// bytes of the present batch, what is left of it when it is halved; 0: it is not, or it was
+	// size of the present batch in bytes, or what is left of it while it is halved; 0: it is not halved, or was
 	half int
 }
 
@@ -28,7 +28,7 @@ type intake struct {
 func (s *session) read() error {
 	defer func() {
 		s.pause()
-		s.received = s.in.Total() // what was handled must not be sent again
+		s.received = s.in.Total() // handled frames must not be sent again
 	}()
 	for {
 		f, ok, err := s.in.Next()
@@ -62,20 +62,20 @@ func (s *session) read() error {
 	}
 }
 
-// halve has the first half of a batch committed and answered before the other is handled. Callers who wait for their
-// answers make their next calls together, and so would always come as one batch: the server idle while they make it,
-// they while the server handles it. With halves, each side has one to work on.
+// halve has the first half of a batch committed and answered before the second half is handled. Callers that wait for
+// their answers make their next calls together. Without halves these would always come as one batch: the server would
+// idle while clients make calls, and they while the server handles them.
 func (s *session) halve() error {
 	s.half = 0
 	if len(s.bursts) == 0 {
 		return nil // there is nothing to commit
 	}
-	s.pause() // from here on the writer sends what is answered, for the first half as soon as the log has it
+	s.pause() // from here on the writer sends answers, those of the first half as soon as the log has it
 	runtime.Gosched()
 	return s.flush()
 }
 
-// halved is the size, in bytes, from which on a batch is halved: that of a few calls.
+// halved is the size, in bytes, from which a batch is halved: that of a few calls.
 const halved = 256
 
 // nextBatch sends the answers to the frames so far and reads more.
@@ -99,8 +99,8 @@ func (s *session) nextBatch() error {
 	return nil
 }
 
-// listen notes that the reader is about to wait for the client: for the rest of a frame, by its position in the stream,
-// or for any.
+// listen notes that the reader is about to wait for the client: for the rest of a frame, given by its position in the
+// stream, or for any frame.
 func (s *session) listen() {
 	if n := s.in.Arrived(); n > 0 {
 		s.arrived.Store(int64(n))
@@ -110,20 +110,20 @@ func (s *session) listen() {
 	s.listening.Store(1)
 }
 
-// amid is what is added to the position of a frame: it is more than 1, which says that there is none.
+// amid is added to the position of a frame, so that the sum is not 0 or 1, which mean that there is none.
 const amid = 2
 
-// pause ends the handling of a batch of frames, because the reader is about to wait for something.
+// pause ends a batch of frames, because the reader is about to wait.
 func (s *session) pause() {
 	for i, h := range s.bursts {
-		h.End() // which may commit, and so answer calls of this batch: before anything is sent
+		h.End() // which may commit, and so answer calls of this batch, before anything is sent
 		s.bursts[i] = nil
 	}
 	s.bursts = s.bursts[:0]
 	s.setReading(false)
 }
 
-// join tells a host that the frames of this batch are one burst of calls.
+// join tells a host that the calls of this batch are one burst.
 func (s *session) join(h Host) {
 	if !slices.Contains(s.bursts, h) {
 		s.bursts = append(s.bursts, h)
@@ -137,10 +137,10 @@ func (s *session) setReading(on bool) {
 	s.mu.Unlock()
 }
 
-// ackEvery is how many bytes are received before the peer is told, so that it may forget them.
+// ackEvery is the number of bytes after which receipt is acknowledged, so that the peer may forget them.
 const ackEvery = 32 << 10
 
-// acknowledge tells the client from time to time what it need not keep for a resumption any more.
+// acknowledge tells the client at intervals what it need not keep for a resumption any more.
 func (s *session) acknowledge() {
 	total := s.in.Total()
 	s.srv.stats.bytesIn.Add(total - s.received)

@@ -7,10 +7,10 @@ import (
 	"github.com/gospaces/gospaces/internal/wire"
 )
 
-// registrationsPage is how many registrations one answer tells of.
+// registrationsPage is the maximum number of registrations in an answer.
 const registrationsPage = 1 << 12
 
-// registrations tells of the registrations whose identities are higher than a number.
+// registrations replies with the registrations whose identities are higher than a number.
 func (c *caller) registrations(callID uint64, a *call.Ask) error {
 	after := a.ID
 	return c.s.apart(callID, func(context.Context) error {

@@ -15,7 +15,8 @@ func (c *caller) by(number uint64) call.Request {
 	return call.Request{Session: c.session, Number: number}
 }
 
-// sign tells the partition who makes a call, if it is to know. Of calls under a transaction no outcome is kept.
+// sign puts the request of the caller into a call, if the partition is to keep its outcome. No outcome is kept of calls
+// under a transaction.
 func (c *caller) sign(op *wire.Op, number uint64, a *call.Ask) {
 	switch {
 	case !op.Signed():
@@ -23,16 +24,16 @@ func (c *caller) sign(op *wire.Op, number uint64, a *call.Ask) {
 		if q := a.Query; q.Txn.IsZero() && (q.Take || !op.Lasts()) {
 			q.By = c.by(number)
 		}
-	case a.Txn.IsZero(), op.OfTxn() && a.Txn.Space == "": // another partition knows nothing of the session with this one
+	case a.Txn.IsZero(), op.OfTxn() && a.Txn.Space == "": // another partition does not know the session with this one
 		a.By = c.by(number)
 	}
 }
 
-// opRecalled marks the tag of a call that is told the outcome it has had.
+// opRecalled marks the tag of a call that receives its earlier outcome.
 const opRecalled wire.Type = 1 << 7
 
-// handleRepeat serves a call that the client has made before, in a session that is gone: with the outcome that it has
-// had or, if it had none, as what it is.
+// handleRepeat serves a call that the client has made before, in a session that is gone: with its earlier outcome or,
+// if it had none, as a new call.
 func (s *session) handleRepeat(f wire.Frame) error {
 	d := wire.NewDecoder(f.Body)
 	t, ask, number := d.Repeated()
@@ -46,7 +47,7 @@ func (s *session) handleRepeat(f wire.Frame) error {
 	if c.stale.Load() {
 		return s.fail(f.ID, errAskAgain)
 	}
-	if c.absent && !ask { // nothing was executed: the client knows of no space
+	if c.absent && !ask { // it was not executed: the client knows of no space
 		return s.handleCall(op, f, number)
 	}
 	s.join(c.host)
@@ -81,15 +82,15 @@ func (c *caller) listenAgain(d wire.Decoder) {
 	}
 }
 
-// receipts tell how far the client has received the outcomes of a space. They cost nothing per call: what is durable is
-// known by its LSN, and that everything up to some LSN has gone out is noted now and then, with the position in the
+// receipts tracks how far the client has received the outcomes of a space. It costs nothing per call: LSNs tell what is
+// durable, and from time to time the LSN up to which everything has gone out is noted with the position in the
 // session's stream.
 type receipts struct {
-	durable  call.LSN // the last that Durable was called with
+	durable  call.LSN // the argument of the last call of Durable
 	released call.LSN // outcomes up to here are in the stream
-	mark     call.LSN // 0, or outcomes up to here are in the stream before position at
+	mark     call.LSN // if not 0, outcomes up to here are in the stream before position at
 	at       uint64
-	noted    call.LSN // the last mark there was
+	noted    call.LSN // the last mark
 }
 
 // durableUpTo notes that outcomes up to lsn are being released. Other outlets of the same session may not have been
@@ -122,7 +123,7 @@ func (s *session) forgetReceived(pos uint64) {
 		}
 		var lsn call.LSN
 		s.mu.Lock()
-		if s.life.state == attached && s.spans == 0 { // a span's answer comes only some time after its outcome is durable
+		if s.life.state == attached && s.spans == 0 { // the answer to a span comes some time after its outcome is durable
 			lsn = c.receipts.received(pos, s.out.End())
 		}
 		s.mu.Unlock()

@@ -24,38 +24,39 @@ import (
 	"github.com/gospaces/gospaces/txn"
 )
 
-// Spaces is what a server serves. Its methods may be called concurrently.
+// Spaces are the spaces that a server serves. Its methods may be called concurrently.
 type Spaces interface {
-	// Lookup returns the place of an address. It returns call.ErrInvalidArgument for a name that cannot be, and for a
-	// number that the space has no partition of; and, for one that is not served here, why. It does not block. A host
-	// that it has returned is the one of the address until Server.Replaced is called.
+	// Lookup returns the place of an address. It returns call.ErrInvalidArgument for an invalid name and for a partition
+	// that the space does not have, and another error if the partition is not served here. It does not block. The host of
+	// an address stays the same until Server.Replaced is called with it.
 	Lookup(at txn.Address) (Place, error)
-	// Create makes the named space with that many partitions, unless there is one. It blocks while it does. 0 stands for
-	// the number that the space has, and 1 for a new one. It returns call.ErrInvalidArgument for a name or a number that
-	// cannot be, and for a space that has another number; and call.ErrSpaceFull if there are as many as there may be.
+	// Create creates the named space with a number of partitions, unless it exists, and blocks meanwhile. 0 stands for the
+	// present number of a space that exists, and for 1 otherwise. It returns call.ErrInvalidArgument for an invalid name
+	// or number, and for a space that has another number; call.ErrSpaceFull if there are as many spaces as allowed.
 	Create(name string, partitions int) error
-	// Drop removes the named space with all that it holds, with tables also those of its mirror. Its calls end with
-	// call.ErrDropped. It returns the hosts that Lookup has returned until now; none if the space is as it was. It
+	// Drop removes the named space with all its contents and, if tables is set, the tables of its mirror. Its calls end
+	// with call.ErrDropped. It returns the hosts that Lookup has returned until now; none if the space is unchanged. It
 	// returns call.ErrInvalidArgument for a space that cannot be dropped, and call.ErrNoMatch if there is none.
 	Drop(ctx context.Context, name string, tables bool) (was []Host, err error)
 	// Names returns the names of all spaces, sorted.
 	Names() []string
-	// Status returns what the owner has to say about itself, a JSON object.
+	// Status returns the status of the node, a JSON object.
 	Status() []byte
 }
 
 // Place is what serves the partition at an address.
 type Place struct {
 	Host Host
-	// Incarnation changes when the partition has lost what it held. It is empty if there is no such space: the host is then
-	// one that finds nothing, and it is not asked for what would change it.
+	// Incarnation changes when the partition has lost its contents. It is empty if there is no such space: the host then
+	// finds nothing, and is not asked to change anything.
 	Incarnation string
 	Partitions  int // of the space; 0 if there is no such space
 }
 
-// Manager is what changes a cluster. Its method may be called concurrently.
+// Manager changes a cluster. Its method may be called concurrently.
 type Manager interface {
-	// Manage does what a request says, a JSON object, and returns another, or an error for its client. It blocks.
+	// Manage carries out a request, a JSON object, and returns its answer, another JSON object, or an error for the
+	// client. It blocks.
 	Manage(ctx context.Context, request []byte) ([]byte, error)
 }
 
@@ -72,17 +73,17 @@ type Config struct {
 	Backups   Backups   // nil: there are none
 	Manager   Manager   // of a cluster; nil: there is none
 
-	MaxFrame  int // bytes of a frame; 0: 16 MiB. Larger than the largest entry by 1 KiB at least
+	MaxFrame  int // maximum size of a frame in bytes; 0: 16 MiB. At least 1 KiB more than the largest entry
 	MaxConns  int // connections; 0: 10000
 	MaxSpaces int // partitions opened by one connection; 0: 1024
 	Client    ClientLimits
 	Budget    *budget.Budget // of the process; nil: without limit
-	// bytes that wait to be sent on one connection before no more calls are read from it; 0: 4 MiB
+	// bytes that may wait to be sent on a connection; beyond that, no more calls are read from it; 0: 4 MiB
 	MaxUnsent int
-	// in which a frame must have arrived, but for a second more for each 256 KiB of it; 0: 10 s
+	// time in which a frame must arrive, plus a second for each 256 KiB of it; 0: 10 s
 	Frame  time.Duration
-	Idle   time.Duration // a connection without a sign of life for so long is closed; 0: 30 s
-	Resume time.Duration // how long a session waits for its client to come back; 0: 30 s, negative: not at all
+	Idle   time.Duration // a connection without activity for this time is closed; 0: 30 s
+	Resume time.Duration // time for which a session waits for its client to come back; 0: 30 s, negative: not at all
 }
 
 func (c Config) withDefaults() (Config, error) {
@@ -133,7 +134,7 @@ type Server struct {
 	done    chan struct{}  // closed when everything is to end
 }
 
-// New returns a server that Serve puts to work. It returns an error that names what is wrong with cfg.
+// New returns a server, which serves once Serve is called. It returns an error for an invalid cfg.
 func New(cfg Config) (*Server, error) {
 	cfg, err := cfg.withDefaults()
 	if err != nil {
@@ -173,7 +174,7 @@ func (s *Server) Serve(l net.Listener) error {
 		if errors.Is(err, net.ErrClosed) {
 			return err
 		}
-		// Most likely out of file descriptors: that passes.
+		// Probably out of file descriptors, which passes.
 		delay := pauses.Next()
 		s.cfg.Logger.Warn("accept", "error", err, "retry_in", delay)
 		select {
@@ -204,10 +205,9 @@ func (s *Server) isClosing() bool {
 	return s.closing
 }
 
-// Shutdown stops accepting connections and asks clients to go away: calls that wait are interrupted, in a way that
-// makes clients repeat them elsewhere, and what was answered is sent. A client that neither reads nor says anything for
-// a second is cut off. It returns once every client has gone, or ctx's error when ctx ended before; the rest is then
-// cut off. It is idempotent.
+// Shutdown stops accepting connections and asks clients to go away: calls that wait are interrupted, so that clients
+// repeat them elsewhere, and all answers are sent. A client without activity for a second is cut off. Shutdown returns
+// when all clients have gone; if ctx ends before, it cuts off the rest and returns ctx's error. It is idempotent.
 func (s *Server) Shutdown(ctx context.Context) error {
 	for _, ss := range s.stopAccepting() {
 		ss.goAway()
@@ -218,7 +218,7 @@ func (s *Server) Shutdown(ctx context.Context) error {
 	return err
 }
 
-// stopAccepting returns the sessions that there are; there will be no others.
+// stopAccepting returns the sessions; no further ones begin.
 func (s *Server) stopAccepting() []*session {
 	s.mu.Lock()
 	s.closing = true
@@ -235,7 +235,7 @@ func (s *Server) allSessions() []*session {
 	return slices.Collect(maps.Values(s.sessions))
 }
 
-// stalled is how long a shutdown waits for a client that gives no sign of life.
+// stalled is how long a shutdown waits for a client without activity.
 const stalled = time.Second
 
 // drain waits until no session is left.

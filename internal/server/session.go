@@ -7,25 +7,25 @@ import (
 	"github.com/gospaces/gospaces/internal/call"
 )
 
-// token names a session to the client that may resume it.
+// token identifies a session that its client may resume.
 type token [16]byte
 
-// session is what a server knows of one client: the partitions that it has opened, the calls that wait, and what it is
-// owed. Two goroutines work for it: one that owns it, which reads a connection, and the session's writer. The parts
-// below have files of their own; its life says which of the two are there.
+// session is the state of one client: the partitions that it has opened, the calls that wait, and the bytes to be sent.
+// Two goroutines work for it: its owner, which reads a connection, and its writer. The parts below have files of their
+// own; its life tells which of the two run.
 //
 // Order of locks: a host's before mu. Nothing calls a host while it holds mu.
 type session struct {
-	intake // what it reads
-	stream // what it owes the client
-	waits  // the calls that wait
-	lapses // listeners that are to go on
-	pulse  // signs of life of the connection
+	intake // reading of calls
+	stream // bytes for the client
+	waits  // calls that wait
+	lapses // lapsed listeners
+	pulse  // activity of the connection
 
 	srv    *Server
 	token  token
 	client call.Client   // zero: it does not repeat calls
-	holder string        // what people call the client
+	holder string        // the name under which the client is listed
 	done   chan struct{} // closed when the session has ended
 
 	callers []*caller // by handle; owned by the goroutine that reads the connection, and changed under mu
@@ -35,8 +35,8 @@ type session struct {
 	// on mu: something was sent, the connection was lost, a span has ended, or the session has
 	room    sync.Cond
 	charged int64     // guarded by mu; of the budget
-	spans   int       // guarded by mu; calls that end transactions of several spaces, under way
-	stale   []*caller // guarded by mu; that were reset, and the partitions are to forget
+	spans   int       // guarded by mu; calls in progress that end transactions of several spaces
+	stale   []*caller // guarded by mu; callers that were reset, for the partitions to forget
 
 	backups backupsOf // guarded by mu
 	apartN  int       // guarded by mu; calls that are served on goroutines of their own

@@ -32,11 +32,11 @@ func (c *caller) snapshot(callID uint64, _ *call.Ask) error {
 	})
 }
 
-// maxApart is how many calls of a session are served apart at the same time.
+// maxApart is the number of calls of a session that may be served apart at the same time.
 const maxApart = 8
 
-// apart has a call that takes its time answered on a goroutine of its own; if do returns an error, with that. The end
-// of the server interrupts it. It waits while the session has too many of them, or has lost its connection.
+// apart answers a call that takes time on a goroutine of its own; if do returns an error, with that. The end of the
+// server interrupts it. It waits while the session has too many such calls, or has lost its connection.
 func (s *session) apart(callID uint64, do func(context.Context) error) error {
 	if s.awaitApart() {
 		s.pause()

@@ -9,9 +9,9 @@ import (
 	"github.com/gospaces/gospaces/txn"
 )
 
-// under returns id as the partition takes it, for a call to be made under it: if the transaction began elsewhere, it
-// has a branch here from now on. It waits for the log of its home at most. It returns call.ErrTxnEnded, and
-// call.ErrInvalidArgument if that does not exist.
+// under returns id as the partition takes it, for a call under that transaction: if the transaction began elsewhere, it
+// gets a branch here. It waits for the log of its home at most. It returns call.ErrTxnEnded, and
+// call.ErrInvalidArgument if the home does not exist.
 func (c *caller) under(id txn.ID) (txn.ID, error) {
 	id = c.home(id)
 	if id.Space == "" {
@@ -24,7 +24,7 @@ func (c *caller) under(id txn.ID) (txn.ID, error) {
 	if wait == nil {
 		return id, err
 	}
-	c.s.pause() // others go on
+	c.s.pause() // other calls go on
 	err = wait(c.s.srv.ctx)
 	c.s.setReading(true)
 	return id, err
@@ -38,8 +38,8 @@ type span struct {
 	by     call.Request // zero: no outcome is kept
 }
 
-// finish does what is left of a call, if anything is, and answers it. That waits for logs, so it has a goroutine of its
-// own. It may outlast the connection; the session is not forgotten before.
+// finish completes a call, if a rest is left, and answers it. It waits for logs, and so has a goroutine of its own. It
+// may outlast the connection; the session is not forgotten before.
 func (sp span) finish(rest call.Rest) {
 	if rest == nil {
 		return
@@ -70,8 +70,8 @@ func (sp span) reply(r call.Result) {
 	sp.c.Reply(tag(sp.op, sp.callID), &r, 0, true)
 }
 
-// recalled answers the call with the outcome that it has had, if it was made before: a commit whose client has lost its
-// session and makes it again may meet itself.
+// recalled answers the call with its earlier outcome, if it was made before: a client that has lost its session repeats
+// a commit, which may still be in progress.
 func (sp span) recalled() bool {
 	had, err := sp.c.host.Recall(sp.c, tag(sp.op|opRecalled, sp.callID), sp.by)
 	return had && err == nil

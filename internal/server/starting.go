@@ -12,22 +12,22 @@ import (
 	"github.com/gospaces/gospaces/internal/wire"
 )
 
-// Starting answers for a server that cannot serve yet: a client that connects is told how far it is. It begins with
-// AnswerStarting, and ends with Stop, which leaves the listener to the server.
+// Starting answers clients while a server cannot serve yet: a client that connects is told the progress. It begins with
+// AnswerStarting and ends with Stop, which leaves the listener to the server.
 type Starting struct {
 	l       *net.TCPListener
 	report  func() string
 	serving sync.WaitGroup
 }
 
-// AnswerStarting refuses every connection to l with call.ErrUnavailable and what report says, until Stop.
+// AnswerStarting refuses every connection to l with call.ErrUnavailable and the text of report, until Stop.
 func AnswerStarting(l *net.TCPListener, report func() string) *Starting {
 	s := &Starting{l: l, report: report}
 	s.serving.Go(s.run)
 	return s
 }
 
-// Stop ends the answering and waits for that. Connections that come from then on wait for the server.
+// Stop ends the answers. It blocks until that is done. Later connections wait for the server.
 func (s *Starting) Stop() error {
 	err := s.l.SetDeadline(time.Unix(1, 0))
 	s.serving.Wait()
@@ -41,7 +41,7 @@ func (s *Starting) run() {
 			return
 		}
 		if err != nil {
-			time.Sleep(10 * time.Millisecond) // most likely out of file descriptors: that passes
+			time.Sleep(10 * time.Millisecond) // probably out of file descriptors, which passes
 			continue
 		}
 		s.serving.Go(func() { s.refuse(nc) })

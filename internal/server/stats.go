@@ -2,15 +2,15 @@ package server
 
 import "sync/atomic"
 
-// Stats tells what a server has and what it has done since it was made.
+// Stats describes a server, with counts since its start.
 type Stats struct {
 	Connections int    // that are open
-	Sessions    int    // of clients that are connected, or may come back
+	Sessions    int    // of clients that are connected or may come back
 	Frames      uint64 // received
 	BytesIn     uint64
 	BytesOut    uint64
-	Refused     uint64 // connections that broke the protocol or exceeded a limit
-	Resumed     uint64 // sessions that went on over another connection
+	Refused     uint64 // connections that violated the protocol or exceeded a limit
+	Resumed     uint64 // sessions that were resumed over another connection
 }
 
 type counters struct {

@@ -8,8 +8,8 @@ import (
 	"github.com/gospaces/gospaces/internal/wire"
 )
 
-// stream is what a session owes its client, as one sequence of bytes, and the connection that takes it. Bytes are
-// written by one goroutine at a time: the reader after each batch of frames, and otherwise the session's writer.
+// stream is the sequence of bytes for a session's client, and the connection to which they are written. One goroutine
+// writes at a time: the reader after each batch of frames, and otherwise the session's writer.
 //
 // The lock of the session guards it, but for wake and full.
 type stream struct {
@@ -20,10 +20,11 @@ type stream struct {
 	flushing bool          // a goroutine writes to conn
 	idle     bool          // the writer waits for wake
 	wake     chan struct{} // capacity 1: there is something for the writer
-	full     atomic.Bool   // more is unsent than there should be: stop reading
+	full     atomic.Bool   // too much is unsent: stop reading
 }
 
-// throttle waits until less is unsent than Config.MaxUnsent: a client that does not read its answers gets no more.
+// throttle waits until less than Config.MaxUnsent is unsent: no more calls are read from a client that does not read
+// its answers.
 func (s *session) throttle() error {
 	s.pause()
 	if err := s.flush(); err != nil {
@@ -50,7 +51,7 @@ func (s *session) isFullLocked() bool {
 	return full
 }
 
-// writeChunk bounds one write, so that a slow client that makes progress is seen to be alive.
+// writeChunk bounds one write, so that a slow client that makes progress counts as alive.
 const writeChunk = 256 << 10
 
 // flush writes what is unsent, unless another goroutine does. It returns the error of the connection.
@@ -108,8 +109,8 @@ func (s *session) wakeWriterLocked() {
 	}
 }
 
-// write sends what others than the reader append, and calls partitions for those that must not. When the session ends
-// it makes them forget it.
+// write sends what other goroutines than the reader append, and calls partitions for those that must not. When the
+// session ends it makes the partitions forget it.
 func (s *session) write() {
 	for s.awaitWork() {
 		if s.recalled() {
@@ -117,8 +118,8 @@ func (s *session) write() {
 		}
 		s.leaveStale()
 		s.revive()
-		runtime.Gosched() // lets a goroutine append that is about to
-		_ = s.flush()     // the reader sees the error too, and it is his to act upon
+		runtime.Gosched() // lets goroutines append that are about to
+		_ = s.flush()     // the reader gets the error, too, and acts on it
 	}
 	s.forget()
 }

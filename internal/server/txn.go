@@ -61,18 +61,18 @@ func (c *caller) outcome(callID uint64, a *call.Ask) error {
 	return nil
 }
 
-// openTxns are the transactions of a space that a session has begun and that are still open as far as it knows: they
-// are aborted when it ends. The session's lock guards it.
+// openTxns are the transactions of a space that a session has begun and that are open as far as it knows. They are
+// aborted when it ends. The session's lock guards it.
 type openTxns struct {
 	ends    map[uint64]time.Time // by number: when their leases end
-	ending  map[uint64]uint64    // the transactions that calls on their way commit or abort, by call
-	sweepAt int                  // how many there are when it is time to forget those that have ended by themselves
+	ending  map[uint64]uint64    // transactions that calls in progress commit or abort, by call
+	sweepAt int                  // the number of transactions at which those that have ended by themselves are forgotten
 }
 
 // minSweep is the number of transactions up to which it does not matter if some have ended.
 const minSweep = 1 << 10
 
-// roomForTxnLocked returns why the client begins no more transactions in the space of c.
+// roomForTxnLocked returns an error if the client may begin no more transactions in the space of c.
 func (c *caller) roomForTxnLocked() error {
 	limit := c.s.srv.cfg.Client.Txns
 	if limit >= 0 && len(c.txns.ends) >= limit {
@@ -106,7 +106,7 @@ func (o *openTxns) add(number uint64, lease int64) {
 // maxLease is far beyond the life of any session, and can be added to any time.
 const maxLease = 100 * 365 * 24 * time.Hour
 
-// adoptTxns makes the session go on with the transactions that its client has begun in an earlier one.
+// adoptTxns makes the transactions of an earlier session of the client those of this one.
 func (c *caller) adoptTxns(open []call.OpenTxn) {
 	c.s.mu.Lock()
 	defer c.s.mu.Unlock()
@@ -159,9 +159,8 @@ func (c *caller) ending(callID uint64, id txn.ID) {
 	}
 }
 
-// abortTxns aborts the transactions that the session has begun, which has ended: by a goodbye, or because its client is
-// gone. A client that was asked to go away is about to come back, and goes on with them: then it reports that some are
-// left.
+// abortTxns aborts the transactions of a session that has ended, by a goodbye or because its client is gone. A client
+// that was asked to go away comes back and goes on with them: then it reports that some are left.
 func (c *caller) abortTxns() (left bool) {
 	c.s.mu.Lock()
 	open := c.txns.ends

@@ -9,20 +9,20 @@ import (
 	"github.com/gospaces/gospaces/internal/wire"
 )
 
-// waits are the finds and counts of a session that have no reply yet. One is issued to its host by the goroutine that
-// owns the session; unless it has its reply by then it is filed. While the client is away it is parked: taken back from
-// its host, and issued again when the client returns.
+// waits are the finds and counts of a session without a reply. One is issued to its host by the goroutine that owns the
+// session; unless it has its reply by then it is filed. While the client is away it is parked: taken back from its
+// host, and issued again when the client returns.
 //
 // The lock of the session guards it.
 type waits struct {
-	issuing *find            // that is being handed to its host
+	issuing *find            // being handed to its host
 	waiting map[uint64]*find // by call
 	spare   []*find
 	kept    int  // bytes of the calls in waiting and spare
 	recall  bool // the writer is to interrupt all that wait
 }
 
-// spareQuery is the largest query that has waited whose memory is kept for another one, of maxSpare.
+// spareQuery is the largest query whose memory is kept after a wait, for up to maxSpare of them.
 const (
 	spareQuery = 4 << 10
 	maxSpare   = 1024
@@ -33,7 +33,7 @@ func (s *session) beginLocked(q *find) {
 	s.issuing = q
 }
 
-// fileLocked makes q one of the calls that wait.
+// fileLocked files q as a call that waits.
 func (s *session) fileLocked(q *find) {
 	q.weighs = waitBytes + q.Size() + (len(q.Templates)-1)*filedBytes
 	s.kept += q.weighs
@@ -41,7 +41,7 @@ func (s *session) fileLocked(q *find) {
 	s.chargeLocked()
 }
 
-// unfileLocked makes q, which waited, wait no longer.
+// unfileLocked removes q from the calls that wait.
 func (s *session) unfileLocked(q *find) {
 	delete(s.waiting, q.call)
 	s.kept -= q.weighs
@@ -49,9 +49,9 @@ func (s *session) unfileLocked(q *find) {
 	s.chargeLocked()
 }
 
-// settleLocked ends a find or a count that the partition has replied to with err. It returns the find, which is good
-// only as long as the session is locked, and the error for the client; or nil if the client is not to hear of it
-// because the find will be issued again when the client is back.
+// settleLocked ends a find or a count to which the partition has replied with err. It returns the find, which is valid
+// only while the session is locked, and the error for the client; or nil if the client is not told, because the find is
+// issued again when the client is back.
 func (s *session) settleLocked(callID uint64, err error) (*find, error) {
 	if q := s.issuing; q != nil && q.call == callID {
 		q.replied = true

@@ -5,7 +5,7 @@ import (
 	"time"
 )
 
-// watch closes connections without a sign of life, and ends sessions to which no client comes back, until the server is
+// watch closes connections without activity, and ends sessions whose clients do not come back, until the server is
 // done.
 func (s *Server) watch() {
 	every := max(min(s.cfg.Idle, s.cfg.Frame)/4, time.Millisecond)
@@ -26,13 +26,13 @@ func (s *Server) watch() {
 	}
 }
 
-// standstill returns for how long the server has not run since it looked the last time, which it does every so often:
-// then it could not have heard of a client.
+// standstill returns for how long the server did not run since the last look, which is due at a fixed interval: it
+// cannot have heard of a client then.
 func standstill(last, now time.Time, every time.Duration) time.Duration {
 	return max(0, now.Sub(last)-2*every)
 }
 
-// pulse are the signs of life of a session's connection. The lock of the session guards what is not atomic.
+// pulse tracks the activity of a session's connection. The lock of the session guards what is not atomic.
 type pulse struct {
 	activity  atomic.Uint64 // reads, and writes while the client does not send, counted
 	listening atomic.Uint64 // whether the reader waits for the client, and for what; see listen
@@ -45,7 +45,7 @@ type pulse struct {
 	throttled    bool      // the reader waits until the client has read more
 }
 
-// check is what watch does with one session. stood is how long the server has stood still since the last time: that is
+// check is the look of watch at one session. stood is how long the server has stood still since the last look: that is
 // no silence of the client.
 func (s *session) check(now time.Time, stood time.Duration) {
 	s.mu.Lock()
@@ -70,11 +70,10 @@ func (s *session) check(now time.Time, stood time.Duration) {
 	}
 }
 
-// frameRate is how many bytes of a long frame must arrive in a second.
+// frameRate is the number of bytes of a long frame that must arrive each second.
 const frameRate = 256 << 10
 
-// dawdlesLocked reports whether the client has begun a frame and takes too long to complete it: what has arrived of it
-// takes memory.
+// dawdlesLocked reports whether the client takes too long to complete a frame: what has arrived of it takes memory.
 func (s *session) dawdlesLocked(now time.Time) bool {
 	frame := s.listening.Load()
 	if frame < amid || frame != s.lastFrame {
@@ -84,7 +83,7 @@ func (s *session) dawdlesLocked(now time.Time) bool {
 	return now.Sub(s.frameSeen) >= s.srv.cfg.Frame+time.Duration(s.arrived.Load()/frameRate)*time.Second
 }
 
-// atWorkLocked reports whether it is the server that the connection waits for.
+// atWorkLocked reports whether the connection waits for the server.
 func (s *session) atWorkLocked() bool {
 	return s.reading && !s.flushing && !s.throttled
 }
