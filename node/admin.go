@@ -16,7 +16,7 @@ import (
 	"github.com/gospaces/gospaces/txn"
 )
 
-// admin is the address for operators and what watches over the node: over HTTP, without a password.
+// admin serves the address for operators: over HTTP, without a password.
 type admin struct {
 	listener net.Listener
 	server   *http.Server
@@ -44,7 +44,7 @@ func (n *Node) startAdmin() error {
 			return
 		}
 		w.Header().Set("Content-Type", "application/json")
-		_, _ = w.Write(n.Status()) // the client is gone
+		_, _ = w.Write(n.Status()) // the client has gone
 	})
 	registry := prometheus.NewPedanticRegistry()
 	registry.MustRegister(collector{n}, n.appends,
@@ -70,7 +70,7 @@ func (a *admin) close() error {
 	if a == nil {
 		return nil
 	}
-	err := a.server.Close() // those who read a profile for minutes are not waited for
+	err := a.server.Close() // readers of a profile are not waited for
 	if served := <-a.done; !errors.Is(served, http.ErrServerClosed) {
 		err = errors.Join(err, served)
 	}
@@ -85,8 +85,8 @@ func (n *Node) AdminAddr() string {
 	return n.admin.listener.Addr().String()
 }
 
-// ready returns why the node does not serve what it should; nil if it does. A node of a cluster serves its partitions
-// once it leads or follows each of them.
+// ready returns an error if the node does not serve what it should. A node of a cluster is ready once it leads or
+// follows each of its partitions.
 func (n *Node) ready() error {
 	switch {
 	case n.stopping.Load():
@@ -99,7 +99,7 @@ func (n *Node) ready() error {
 	return nil
 }
 
-// ready returns why a replica that should be on this node does not serve or follow.
+// ready returns an error if a replica that should be on this node neither serves nor follows.
 func (f *fleet) ready() error {
 	state, _ := f.member.State()
 	var errs []error

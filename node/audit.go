@@ -26,5 +26,5 @@ func (n *Node) serveAudit(w http.ResponseWriter, _ *http.Request) {
 		}
 	}
 	w.Header().Set("Content-Type", "application/json")
-	_ = json.NewEncoder(w).Encode(all) // the client is gone
+	_ = json.NewEncoder(w).Encode(all) // the client has gone
 }

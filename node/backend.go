@@ -5,7 +5,7 @@ import (
 	"github.com/gospaces/gospaces/txn"
 )
 
-// backend is a node as its server sees it.
+// backend is a node, alone, as its server sees it.
 type backend struct{ *Node }
 
 var (

@@ -18,8 +18,8 @@ const (
 	ReplicatedMemory = "replicated-memory" // nothing: the log is on no disk
 )
 
-// Cluster makes a node one of a cluster: each space is on several nodes, and a change is acknowledged once a majority of
-// them have it. If the node that serves a space fails, another goes on where it was.
+// Cluster configures a node of a cluster: each space is on several nodes, and a change is acknowledged once a majority
+// of them have it. If the node that serves a space fails, another one goes on.
 type Cluster struct {
 	Name  string // of the cluster: the same on all nodes
 	Node  string // of this node; one of Peers
@@ -41,7 +41,7 @@ type Peer = replication.Peer
 // maxReplicas is the maximum of Cluster.Replicas.
 const maxReplicas = 5
 
-// setDefaults sets what is not set, and returns what is wrong.
+// setDefaults sets the defaults, and returns an error for invalid settings.
 func (c *Cluster) setDefaults() error {
 	c.Replicas = cmp.Or(c.Replicas, 3)
 	c.Patience = cmp.Or(c.Patience, 1)
@@ -65,7 +65,7 @@ func (c *Cluster) founders() (names []string) {
 	return names
 }
 
-// timing returns the times by which nodes judge each other.
+// timing returns the times after which nodes suspect each other.
 func (c *Cluster) timing() cluster.Timing { return cluster.Timings(c.Patience) }
 
 // levels returns the durability levels that a node may have, and the default.

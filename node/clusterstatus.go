@@ -13,9 +13,9 @@ import (
 // clusterStatus is the part of a node's status about its cluster, as the node sees it.
 type clusterStatus struct {
 	Name       string            `json:"name"`
-	Node       string            `json:"node"`                // that tells
+	Node       string            `json:"node"`                // the node that reports this
 	JetStream  string            `json:"jetstream,omitempty"` // the node that leads JetStream's group; "": none, spaces cannot be made
-	Control    partitionStatus   `json:"control"`             // the partition that says which nodes and spaces there are
+	Control    partitionStatus   `json:"control"`             // the partition with the nodes and spaces of the cluster
 	Nodes      []memberStatus    `json:"nodes"`
 	Partitions []partitionStatus `json:"partitions"`
 }
@@ -38,7 +38,7 @@ type partitionStatus struct {
 	Partition int             `json:"partition"`
 	Primary   string          `json:"primary,omitempty"` // "": no node serves it
 	Epoch     uint64          `json:"epoch,omitempty"`
-	Why       string          `json:"why,omitempty"` // calls wait
+	Why       string          `json:"why,omitempty"` // why calls wait
 	Replicas  []replicaStatus `json:"replicas"`
 	Target    []string        `json:"target,omitempty"` // nodes that are to have the replicas, if these are being moved
 }
@@ -48,7 +48,7 @@ type replicaStatus struct {
 	Node     string `json:"node"`
 	Alive    bool   `json:"alive"`
 	Able     bool   `json:"able"`          // it could lead, or leads
-	Why      string `json:"why,omitempty"` // it could not
+	Why      string `json:"why,omitempty"` // why it could not
 	Position uint64 `json:"position"`
 	Lag      uint64 `json:"lag"` // messages of the log that it has not applied
 }
@@ -133,7 +133,7 @@ func (f *fleet) partitionStatus(at txn.Address, p cluster.Partition) partitionSt
 	return ps
 }
 
-// trouble returns why calls of a partition wait, whose log is on some nodes; "" if they do not.
+// trouble returns the reason why calls of a partition wait, whose log is on the given nodes; "" if they do not.
 func (p *partitionStatus) trouble(nodes []string) string {
 	alive := 0
 	for _, r := range p.Replicas {

@@ -91,8 +91,8 @@ func noSpace(name string) error {
 	return fmt.Errorf("%w: there is no space %q", call.ErrNoMatch, name)
 }
 
-// discardLocked ends the partitions of a space, also those that do not serve any more because their logs are gone, or
-// damaged. If it returns an error the space is unchanged, in new partitions if some of its own have ended.
+// discardLocked ends the partitions of a space, also those that no longer serve because their logs are gone or damaged.
+// If it returns an error the space is unchanged, in new partitions if some of its own have ended.
 func (ss *spaces) discardLocked(name string, f *family) (ended bool, err error) {
 	for i, s := range f.parts {
 		err := s.partition.Discard()
@@ -156,8 +156,8 @@ func (ss *spaces) restartLocked(name string, f *family) error {
 	return errors.Join(append(errs, err)...)
 }
 
-// dropRest removes the logs of all partitions but the first of a space that is no more. What cannot be removed is
-// removed before the next space of that name is made, or at the next start.
+// dropRest removes the logs of all partitions but the first of a space that no longer exists. A log that cannot be
+// removed now is removed before the next space of that name is created, or at the next start.
 func (ss *spaces) dropRest(ctx context.Context, name string, partitions int) {
 	for p := 1; p < partitions; p++ {
 		if err := ss.store.Drop(ctx, name, p); err != nil {
@@ -192,7 +192,7 @@ func (ss *spaces) removeRefused(ctx context.Context, name string) error {
 	return nil
 }
 
-// stop stops the work beside the partition.
+// stop ends the goroutines beside the partition.
 func (s *hosted) stop() {
 	s.cancel()
 	s.running.Wait()

@@ -21,7 +21,8 @@ import (
 	"github.com/gospaces/gospaces/writeback"
 )
 
-// fleet is what a node of a cluster serves: its replicas, of which it leads some. It is the Host of a cluster.Member.
+// fleet holds the replicas on a node of a cluster, some of which lead their partitions. It is the Host of a
+// cluster.Member.
 type fleet struct {
 	cfg    *Config
 	budget *budget.Budget
@@ -71,7 +72,7 @@ func openFleet(ctx context.Context, cfg *Config, b *budget.Budget) (_ *fleet, er
 	return f, nil
 }
 
-// join makes the node a member of its cluster, under an address for clients.
+// join makes the node a member of its cluster, with an address for clients.
 func (f *fleet) join(ctx context.Context, addr string) error {
 	c := f.cfg.Cluster
 	f.member = cluster.NewMember(cluster.Config{
@@ -89,7 +90,7 @@ func (f *fleet) join(ctx context.Context, addr string) error {
 	return nil
 }
 
-// announceSpaces makes clients that have opened a space before it existed open it again, when it does.
+// announceSpaces makes clients that opened a space before it existed open it again.
 func (f *fleet) announceSpaces() {
 	known := map[string]string{}
 	for {
@@ -170,7 +171,7 @@ func (f *fleet) Close(at txn.Address, ending cluster.Ending) {
 	}
 }
 
-// attend does what a replica needs besides itself, as it becomes the primary and ceases to be that.
+// attend starts and ends what only a primary needs, as the replica becomes the primary and ceases to be that.
 func (f *fleet) attend(at txn.Address, s *hosted) {
 	leads := false
 	var peer *remote.Served
@@ -214,7 +215,7 @@ func (f *fleet) primary(at txn.Address) (addr string, epoch uint64) {
 	return place.Addr, place.Epoch
 }
 
-// answer makes a partition that is led here answer other nodes. It returns nil if that fails: then they wait.
+// answer makes a partition that is led here answer other nodes. If that fails it returns nil, and other nodes wait.
 func (f *fleet) answer(at txn.Address, s *hosted) *remote.Served {
 	peer, err := remote.Serve(f.store.Conn(), at, s.host.Peer())
 	if err != nil {
@@ -241,7 +242,7 @@ func (f *fleet) allLed() (at []txn.Address) {
 	return at
 }
 
-// far returns a partition of the cluster, as another node serves it; nil if there is no such space.
+// far returns a partition of the cluster as other nodes serve it; nil if there is no such space.
 func (f *fleet) far(at txn.Address) partition.Peer {
 	state, _ := f.member.State()
 	if sp := state.Spaces[at.Space]; sp == nil || int(at.Partition) >= len(sp.Partitions) {
@@ -250,7 +251,7 @@ func (f *fleet) far(at txn.Address) partition.Peer {
 	return remote.New(f.store.Conn(), at)
 }
 
-// gone reports whether a space is not in the cluster's state any more. This node's copy of that may be old.
+// gone reports whether a space no longer exists in the cluster. This node's copy of the state may be old, so it asks.
 func (f *fleet) gone(ctx context.Context, at txn.Address) bool {
 	state, _ := f.member.State()
 	if state.Spaces[at.Space] != nil {
@@ -322,7 +323,7 @@ func (f *fleet) close(ctx context.Context) error {
 	return errors.Join(f.shut(), ctx.Err())
 }
 
-// shut ends what there is without a membership.
+// shut ends everything but the membership.
 func (f *fleet) shut() error {
 	f.cancel()
 	f.beside.Wait()
@@ -336,7 +337,7 @@ func (f *fleet) shut() error {
 	return errors.Join(errs...)
 }
 
-// afloat is a fleet as its server sees it.
+// afloat is a node of a cluster as its server sees it.
 type afloat struct{ *Node }
 
 var (

@@ -20,7 +20,7 @@ var _ writeback.Verifier = led{}
 // Verify implements writeback.Verifier.
 func (l led) Verify(ctx context.Context) error { return l.partition.VerifyPrimary(ctx) }
 
-// lead begins what only the primary of a partition does: it writes the mirror.
+// lead starts what only the primary of a partition does: it writes the mirror.
 func (f *fleet) lead(at txn.Address, s *hosted) {
 	if f.pool == nil {
 		return
@@ -48,7 +48,7 @@ func (f *fleet) lead(at txn.Address, s *hosted) {
 	}
 }
 
-// yield ends what only the primary does, and has clients look for it elsewhere.
+// yield ends what only the primary does, and makes clients look for the new one.
 func (f *fleet) yield(s *hosted) {
 	f.server.Replaced(s.host)
 	s.guard.watch(s.partition, nil)
@@ -71,8 +71,8 @@ func (f *fleet) partitions(space string) int {
 	return 1
 }
 
-// shareConns keeps this node's part of the connections to the database: those that the cluster may have are shared out
-// among the nodes that it knows, by name.
+// shareConns sets this node's share of the connections to the database. The connections of a cluster are divided among
+// the nodes that it knows, by name.
 func (f *fleet) shareConns() {
 	for {
 		state, changed := f.member.State()
@@ -91,7 +91,7 @@ func (f *fleet) shareConns() {
 	}
 }
 
-// connShare returns how many of some connections a node has that is the one of a rank, from 0, among nodes. Each has
+// connShare returns the number of connections for the node with a rank, from 0, among nodes. Each node has at least
 // one.
 func connShare(conns, nodes, rank int) int {
 	if nodes == 0 {

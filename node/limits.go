@@ -13,8 +13,8 @@ import (
 	"github.com/gospaces/gospaces/internal/wire"
 )
 
-// Limits limit what a server holds for clients, so that no client can bring it down. Zero is the default; a negative
-// number means no limit, where that is allowed.
+// Limits limit the resources that a server holds for clients. Zero is the default; a negative number means no limit,
+// where that is allowed.
 type Limits struct {
 	Memory      int64 // bytes of the process; 0: budget.Default
 	Connections int   // 0: 10000
@@ -34,11 +34,11 @@ type Limits struct {
 	Frame time.Duration // time for a frame to arrive; long frames get more; 0: 10 s
 }
 
-// ClientLimits bound what one client may have at a time. What is beyond is refused with space.ErrSpaceFull. Zero is the
+// ClientLimits bound the resources of one client. Beyond a limit, calls fail with space.ErrSpaceFull. Zero is the
 // default; a negative number is no bound.
 type ClientLimits struct {
 	Waits         int // calls that wait; 0: 100,000
-	Registrations int // in one space, that the client listens to; 0: 10,000
+	Registrations int // in one space, with listeners of the client; 0: 10,000
 	Txns          int // open transactions in one space; 0: 100,000
 	Backups       int // 0: 2
 }

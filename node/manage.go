@@ -12,22 +12,23 @@ import (
 	"github.com/gospaces/gospaces/txn"
 )
 
-// ManageRequest is what gospaces cluster asks a node to change. Exactly one field is set.
+// ManageRequest is a request of gospaces cluster. Exactly one field is set.
 type ManageRequest struct {
 	Move   *MoveRequest   `json:"move,omitempty"`
 	Drain  *DrainRequest  `json:"drain,omitempty"`
 	Forget *ForgetRequest `json:"forget,omitempty"`
-	Plan   bool           `json:"plan,omitempty"` // changes nothing: which moves would bring replicas where they should be?
+	// changes nothing: returns the moves that would bring replicas where they should be
+	Plan bool `json:"plan,omitempty"`
 }
 
-// MoveRequest asks that the replicas of a partition be on some nodes, the first of which is to lead it.
+// MoveRequest moves the replicas of a partition to the named nodes, the first of which is to lead it.
 type MoveRequest struct {
 	Space     string   `json:"space"`
 	Partition uint16   `json:"partition"`
 	To        []string `json:"to"`
 }
 
-// DrainRequest says whether a node is to lead partitions, and to have replicas.
+// DrainRequest sets whether a node leads partitions, and has replicas.
 type DrainRequest struct {
 	Node     string `json:"node"`
 	Leads    bool   `json:"leads"`

@@ -6,12 +6,12 @@ import (
 	"github.com/prometheus/client_golang/prometheus"
 )
 
-// collector makes metrics of the status of a node, whenever they are asked for.
+// collector turns the status of a node into metrics, at each request.
 type collector struct{ node *Node }
 
 var _ prometheus.Collector = collector{}
 
-// metric is a number of a node, or of each of several things that labels tell apart.
+// metric is a number of a node, or of several things that labels tell apart.
 type metric struct {
 	desc *prometheus.Desc
 	kind prometheus.ValueType
@@ -73,7 +73,7 @@ var (
 		"space", "partition", "follower")
 )
 
-// Describe implements prometheus.Collector. It describes nothing: which metrics there are depends on the node.
+// Describe implements prometheus.Collector. It describes nothing: the metrics depend on the node.
 func (collector) Describe(chan<- *prometheus.Desc) {}
 
 // Collect implements prometheus.Collector.
@@ -116,7 +116,7 @@ func (c collector) Collect(ch chan<- prometheus.Metric) {
 	}
 }
 
-// sink is where metrics go.
+// sink receives metrics.
 type sink chan<- prometheus.Metric
 
 // put sends a metric with a value.
@@ -124,7 +124,7 @@ func (to sink) put(m metric, value any, labels ...string) {
 	to <- prometheus.MustNewConstMetric(m.desc, m.kind, number(value), labels...)
 }
 
-// number returns a number of a status as a metric has it.
+// number returns a number of a status as the value of a metric.
 func number(value any) float64 {
 	switch v := value.(type) {
 	case int:

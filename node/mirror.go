@@ -11,7 +11,7 @@ import (
 	"github.com/gospaces/gospaces/writeback"
 )
 
-// mirrored is the log of a space, and its snapshots, as the mirror reads them.
+// mirrored is the log of a space with its snapshots, as the mirror reads them.
 type mirrored struct {
 	*replication.Log
 	snapshots *snapshotter
@@ -95,7 +95,7 @@ func (ss *spaces) startMirror(s *hosted, partitions int) error {
 	return nil
 }
 
-// writer returns what writes the mirror now, or nil.
+// writer returns the present writer of the mirror, or nil.
 func (s *hosted) writer() *writeback.Writer {
 	s.mirrorMu.Lock()
 	defer s.mirrorMu.Unlock()

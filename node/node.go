@@ -1,6 +1,6 @@
 // Package node runs a gospaces server in a process: the logs in its folder, a partition for each space, their mirrors,
-// and the TCP server in front of them. gospaces serve is little more than a Node and its flags. A program that starts
-// one of its own is beside the data: its calls to Node.Space need no network, while clients use the same spaces.
+// and the TCP server in front of them. gospaces serve is little more than a Node and its flags. A program that embeds
+// one is beside the data: its calls to Node.Space need no network, while clients use the same spaces.
 //
 //	n, err := node.Start(ctx, node.Config{Data: "jobs-data", Listen: "127.0.0.1:7420"})
 //	defer n.Close(context.Background())
@@ -192,7 +192,7 @@ func Start(ctx context.Context, cfg Config) (*Node, error) {
 	return n, nil
 }
 
-// listen starts the node, and serves clients if it is to.
+// listen starts the node, and serves clients if it has an address.
 func (n *Node) listen(ctx context.Context) error {
 	up := &startup{logger: n.cfg.Logger}
 	if n.cfg.Listen == "" {
@@ -252,7 +252,7 @@ func (n *Node) startInCluster(ctx context.Context) error {
 	return nil
 }
 
-// serverConfig returns what the server of any node is configured with.
+// serverConfig returns the configuration of the server of any node.
 func (n *Node) serverConfig() server.Config {
 	return server.Config{
 		Logger: n.cfg.Logger, Resume: n.cfg.Resume,
@@ -269,15 +269,15 @@ func (n *Node) Addr() string {
 	return n.addr.String()
 }
 
-// Space returns the named space for programs in this process, and makes it if there is none. Its calls go to the space
-// without a network, have all the promises of space.Space, and meet those of clients. A transaction may be used in all
-// spaces of the node. The node owns the space: its Close does nothing, and when the node is closed, or the space is
-// dropped, its calls end with space.ErrClosed or space.ErrDropped.
+// Space returns the named space for programs in this process, and makes it if there is none. Its calls need no network
+// and have all the promises of space.Space; clients use the same entries. A transaction may be used in all spaces of
+// the node. The node owns the space: its Close does nothing, and when the node is closed, or the space is dropped, its
+// calls end with space.ErrClosed or space.ErrDropped.
 //
-// Space returns space.ErrInvalidArgument for what cannot be a name, and for a space of several partitions,
-// space.ErrSpaceFull if there are as many spaces as there may be (Limits.Spaces), space.ErrUnavailable for one whose log
-// is incomplete, and space.ErrClosed. In a cluster, where the space may be served by another node, it returns
-// space.ErrInvalidArgument: use a client of Addr there.
+// Space returns space.ErrInvalidArgument for an invalid name and for a space of several partitions, space.ErrSpaceFull
+// at the limit of spaces (Limits.Spaces), space.ErrUnavailable for a space whose log is incomplete, and
+// space.ErrClosed. In a cluster, where the space may be served by another node, it returns space.ErrInvalidArgument:
+// use a client of Addr there.
 func (n *Node) Space(name string) (space.Space, error) {
 	if n.fleet != nil {
 		return nil, fmt.Errorf("%w: space %q may be at another node of the cluster: reach it with client.Dial(%q)",
@@ -308,7 +308,7 @@ func (n *Node) close(ctx context.Context) error {
 	return errors.Join(n.end(ctx), n.admin.close())
 }
 
-// end ends what the node serves.
+// end ends the service of the node.
 func (n *Node) end(ctx context.Context) error {
 	if n.fleet != nil {
 		n.fleet.resign(ctx)

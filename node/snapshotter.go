@@ -85,7 +85,7 @@ func (s *snapshotter) due() bool {
 	defer s.mu.Unlock()
 	grown := s.log.Stats().Appended - s.since
 	if s.last.Error != "" && time.Since(s.begun) < time.Minute {
-		return false // it has just failed
+		return false // the last one failed just now
 	}
 	return grown >= max(s.cfg.SnapshotBytes, s.last.Bytes) || grown > 0 && time.Since(s.begun) >= s.cfg.SnapshotEvery
 }

@@ -39,7 +39,7 @@ type spaces struct {
 
 	mu      sync.Mutex      // held while a space is opened or dropped
 	closed  bool            // changed under mu and tableMu
-	debris  map[string]bool // guarded by mu; names under which a space that is no more may have left logs
+	debris  map[string]bool // guarded by mu; names of dropped spaces that may have left logs
 	highest uint64          // guarded by mu; of the identities of spaces that were dropped
 
 	tableMu  sync.RWMutex       // never held for long; taken after mu
@@ -58,7 +58,7 @@ type family struct {
 type hosted struct {
 	at          txn.Address
 	partition   *partition.Partition
-	host        *partition.Host // of the partition: what the server asks
+	host        *partition.Host // of the partition, for the server
 	incarnation string
 	log         *replication.Log  // nil with Memory
 	mirror      *writeback.Writer // nil without a database
@@ -120,8 +120,8 @@ func openSpaces(ctx context.Context, cfg *Config, b *budget.Budget, up *startup)
 	return ss, nil
 }
 
-// inventory adds the spaces in the folder to sizes, with the numbers of their partitions. The log of the first one is
-// made last, and dropped first: without it the others are what is left of a space that is no more.
+// inventory adds the spaces in the folder to sizes, with the numbers of their partitions. The log of the first
+// partition is created last and dropped first: without it the others are the remains of a dropped space.
 func (ss *spaces) inventory(ctx context.Context, sizes map[string]int) error {
 	found, err := ss.store.Spaces(ctx)
 	if err != nil {
@@ -227,7 +227,7 @@ func validPartitions(n int) error {
 	return nil
 }
 
-// hasPartitions returns call.ErrInvalidArgument for a space that has another number of partitions than was asked for.
+// hasPartitions returns call.ErrInvalidArgument if a space has another number of partitions than was asked for.
 func hasPartitions(name string, have, asked int) error {
 	if asked != 0 && asked != have {
 		return fmt.Errorf("%w: space %q is there, and has %d partitions, not %d", call.ErrInvalidArgument, name, have, asked)
@@ -235,7 +235,7 @@ func hasPartitions(name string, have, asked int) error {
 	return nil
 }
 
-// create makes a space that is not there. If that fails nothing is left of it.
+// create creates a space that does not exist. If that fails nothing is left of it.
 func (ss *spaces) create(name string, partitions int) (*family, error) {
 	if err := ss.clear(name); err != nil {
 		return nil, err
@@ -248,7 +248,7 @@ func (ss *spaces) create(name string, partitions int) (*family, error) {
 	return f, err
 }
 
-// clear removes the logs that a space which is no more may have left.
+// clear removes the logs that a dropped space may have left.
 func (ss *spaces) clear(name string) error {
 	if !ss.debris[name] {
 		return nil
@@ -409,7 +409,7 @@ func (ss *spaces) opened(name string, partitions int) (*family, error) {
 	return f, hasPartitions(name, len(f.parts), partitions)
 }
 
-// refusal returns the reason why a space is not served, or nil.
+// refusal returns the reason why a space is not served; nil if it is served.
 func (ss *spaces) refusal(name string) error {
 	ss.tableMu.RLock()
 	defer ss.tableMu.RUnlock()
@@ -551,7 +551,7 @@ func (f *family) shut(why error) {
 	}
 }
 
-// flush waits for the mirror of a partition, and logs if it does not wait.
+// flush waits for the mirror of a partition, and logs if it gives up.
 func (ss *spaces) flush(ctx context.Context, s *hosted) {
 	logger := ss.cfg.Logger.With("space", s.at.String())
 	if lag := s.mirror.Stats().LagGroups; lag > 0 {

@@ -69,9 +69,10 @@ func newMemoryStatus(b *budget.Budget) *memoryStatus {
 // sums, and no log, snapshot and mirror of its own. A node of a cluster tells of its replicas, and counts for the sums
 // only the partitions that it leads.
 type spaceStatus struct {
-	Name          string        `json:"name"`
-	Partition     int           `json:"partition,omitempty"`
-	Role          string        `json:"role,omitempty"` // in a cluster: primary, follower, or what the replica does before
+	Name      string `json:"name"`
+	Partition int    `json:"partition,omitempty"`
+	// in a cluster: primary, follower, or an earlier stage of the replica
+	Role          string        `json:"role,omitempty"`
 	Entries       entriesStatus `json:"entries"`
 	Waiting       int           `json:"waiting"`
 	Registrations int           `json:"registrations"`
@@ -165,7 +166,7 @@ func sumStatus(name string, parts []*hosted) spaceStatus {
 		sum.Throttled += p.Throttled
 		sum.Kinds = max(sum.Kinds, p.Kinds)
 		if p.Role != "" && p.Role != primary {
-			continue // another node counts what it has
+			continue // its node counts it
 		}
 		sum.Entries.Ready += p.Entries.Ready
 		sum.Entries.Held += p.Entries.Held

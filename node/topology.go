@@ -8,7 +8,7 @@ import (
 	"github.com/gospaces/gospaces/txn"
 )
 
-// topology returns what this node tells clients of the cluster.
+// topology returns the cluster as clients are told of it.
 func (f *fleet) topology() *call.Topology {
 	state, _ := f.member.State()
 	t := &call.Topology{Version: state.Position}
@@ -25,7 +25,7 @@ func (f *fleet) topology() *call.Topology {
 	return t
 }
 
-// placed returns which node serves a partition. Of itself a node knows best.
+// placed returns the node that serves a partition. What this node does itself it knows best.
 func (f *fleet) placed(at txn.Address) call.Placed {
 	p := call.Placed{At: at}
 	if heard, ok := f.member.Sight().Served(at); ok {
