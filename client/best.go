@@ -20,8 +20,8 @@ func (f *finding) best(ctx context.Context) ([]space.Entry, error) {
 	return f.wait(ctx)
 }
 
-// takeBest takes the first matches, one after the other: it has the first one of each partition reserved, and takes the
-// first of these. A reservation that was lost meanwhile is made again.
+// takeBest takes the first matches, one after the other: it has the first match of each partition reserved, and takes
+// the first of these. A reservation that was lost meanwhile is made again.
 func (f *finding) takeBest(ctx context.Context) (found []space.Entry, err error) {
 	heads := make([]outcome, len(f.targets))
 	defer func() {

@@ -6,7 +6,7 @@ import (
 	"sync"
 )
 
-// state determines what a link does with calls.
+// state is the state of a link. It determines what the link does with calls.
 type state uint8
 
 const (
@@ -47,7 +47,7 @@ func (f *life) become(next state) {
 	}
 }
 
-// stir wakes the calls that wait for a change of the state, to look again where they belong.
+// stir wakes the calls that wait for a change of the state, so that they look again which link is theirs.
 func (f *life) stir() {
 	close(f.changed)
 	f.changed = make(chan struct{})

@@ -11,18 +11,18 @@ import (
 	"github.com/gospaces/gospaces/internal/wire"
 )
 
-// A partition that is on another node now is still the one that it was: it knows the lane's session, its registrations
-// and its transactions. So the link to the old node hands over what it knows to that to the new one, and calls in
-// flight are repeated there.
+// A partition that moves to another node stays the same: it knows the lane's session, its registrations and its
+// transactions. So the link to the old node hands its knowledge over to the link to the new one, and calls in flight
+// are repeated there.
 
-// estate is what a link hands over with a partition.
+// estate is the knowledge that a link hands over with a partition.
 type estate struct {
 	known     known
 	regs      map[regKey]*registration
 	unclaimed map[uint64]unclaimed
 }
 
-// evict ends what l has to do with s as the loss of a session would, and returns what is to be handed over.
+// evict ends the work of l for s, as the loss of a session would, and returns what is to be handed over.
 func (l *link) evict(s *part) *estate {
 	l.mu.Lock()
 	defer l.mu.Unlock()
@@ -54,7 +54,7 @@ func (l *link) evict(s *part) *estate {
 	return e
 }
 
-// adopt makes l the one that s is served by.
+// adopt makes l the link of s.
 func (l *link) adopt(s *part, e *estate) {
 	l.mu.Lock()
 	defer l.mu.Unlock()
@@ -65,7 +65,7 @@ func (l *link) adopt(s *part, e *estate) {
 	}
 }
 
-// takeUp goes on with what was adopted, once calls find their way.
+// takeUp resumes the registrations and calls that were adopted.
 func (l *link) takeUp(s *part) {
 	l.mu.Lock()
 	l.reopenLocked()
@@ -73,12 +73,12 @@ func (l *link) takeUp(s *part) {
 	l.reattach(s)
 }
 
-// unserved are the pauses before a call is made again whose partition is not to be found for now.
+// unserved has the pauses before a call is made again whose partition is served by no known node.
 var unserved = backoff.Backoff{Min: 20 * time.Millisecond, Max: 250 * time.Millisecond}
 
-// follow follows err, with which c ended at l, to where the partition is. It returns nil when it is time to make c
-// again, and otherwise the error with which c ends. It pauses before, unless err tells a node that was not known and
-// can be reached.
+// follow handles err, with which c ended at l, by following the partition to its node. It returns nil when c can be
+// made again, and otherwise the error with which c ends. It pauses first, unless err names a node that is new and can
+// be reached.
 func (c *pendingCall) follow(ctx context.Context, l *link, err error) error {
 	if e := (*call.ElsewhereError)(nil); errors.As(err, &e) {
 		if l.client.learn(ctx, c.part, l.node, e) == nil {
@@ -88,10 +88,11 @@ func (c *pendingCall) follow(ctx context.Context, l *link, err error) error {
 	return c.sitOut(ctx, err)
 }
 
-// errKnown tells that what a node says of a partition is not newer than what is known.
+// errKnown says that a node's information about a partition is not newer than the client's.
 var errKnown = errors.New("client: no news")
 
-// learn follows what node from tells of s. It returns an error if that is not news, or the node cannot be reached.
+// learn applies what the node from says of s. It returns an error if that is not news, or the named node cannot be
+// reached.
 func (c *Client) learn(ctx context.Context, s *part, from *node, e *call.ElsewhereError) error {
 	now := s.place.Load()
 	switch {
@@ -114,7 +115,7 @@ func (c *Client) learn(ctx context.Context, s *part, from *node, e *call.Elsewhe
 	return nil
 }
 
-// followed is follow for what is not a call: it returns nil if err told where s is.
+// followed is follow for internal calls: it returns nil if err named the node of s.
 func (c *Client) followed(ctx context.Context, s *part, from *node, err error) error {
 	if e := (*call.ElsewhereError)(nil); errors.As(err, &e) {
 		if c.learn(ctx, s, from, e) == nil {
@@ -135,7 +136,7 @@ func (c *pendingCall) linkFor() *link {
 	return c.part.anyLink()
 }
 
-// sender returns the link that has to do with c now, which ended at l.
+// sender returns the link that is responsible for c, which ended at l.
 func (c *pendingCall) sender(l *link) *link {
 	if c.via == nil || c.link != nil {
 		return l
@@ -151,7 +152,7 @@ func (c *pendingCall) isAstray(l *link) bool {
 // errAstray ends the sending of a call that is to be sent by another link.
 var errAstray = errors.New("client: the partition is at another node")
 
-// codeAstray reports whether the body of a Failure tells that the partition is not here.
+// codeAstray reports whether the body of a Failure says that the partition is not here.
 func codeAstray(failure []byte) bool {
 	d := wire.NewDecoder(failure)
 	code := wire.Code(d.Uvarint())

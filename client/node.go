@@ -12,12 +12,12 @@ import (
 	"github.com/gospaces/gospaces/space"
 )
 
-// node is a server, and the links to it: one of each lane, made when the node is first needed.
+// node is a server with the links to it: one for each lane, made when the node is first needed.
 type node struct {
-	addr   string        // by which it became known
-	turn   chan struct{} // capacity 1: held by the one who makes the links
+	addr   string        // under which it became known
+	turn   chan struct{} // capacity 1: held while the links are made
 	links  []*link       // by lane; nil until they are made, and then immutable
-	sought atomic.Bool   // other nodes are asked where its partitions are
+	sought atomic.Bool   // other nodes are being asked where its partitions are
 	asked  atomic.Int32  // how often it is being asked where partitions are
 
 	name string   // in its cluster, "" if that is not known; guarded by the topology's mu
@@ -64,9 +64,9 @@ func (n *node) stir() {
 	}
 }
 
-// awaitNeed waits until a partition is placed at the node of l, or the node is to be asked, and reports whether that was
-// the case at once. A link that is not needed is not made again: the node may be gone for good, or be another one that
-// is known by another address too.
+// awaitNeed waits until a partition is placed at the node of l, or the node is to be asked, and reports whether it did
+// not have to wait. A link that is not needed is not made again: the node may be gone for good, or be known by another
+// address, too.
 func (l *link) awaitNeed(ctx context.Context) (atOnce bool, err error) {
 	for atOnce = true; ; atOnce = false {
 		l.mu.Lock()

@@ -6,7 +6,7 @@ import (
 	"github.com/gospaces/gospaces/internal/wire"
 )
 
-// NodeClient is a connection to one server, for operators: calls are answered by that node of a cluster, whatever it
+// NodeClient is a connection to one server, for operators: that node of a cluster answers the calls itself, whatever it
 // serves, also while no node serves anything. Its methods may be called concurrently; they block until the server has
 // answered, or ctx ends, and return space.ErrUnavailable if there is no connection for Config.Grace.
 type NodeClient struct {
@@ -30,9 +30,9 @@ func (n *NodeClient) Close() error { return n.client.Close() }
 // Status returns the server's status: the JSON object that gospaces status --json prints.
 func (n *NodeClient) Status(ctx context.Context) ([]byte, error) { return n.ask(ctx, wire.Status, "") }
 
-// Manage has a cluster changed, as the commands below gospaces cluster do: request and answer are JSON objects of theirs,
-// which may change with any release. It blocks until the change is decided. It returns space.ErrInvalidArgument for a
-// request that cannot be carried out, and from a server that is not a node of a cluster.
+// Manage changes a cluster, as the commands below gospaces cluster do: request and answer are their JSON objects, which
+// may change with any release. It blocks until the change is decided. It returns space.ErrInvalidArgument for a request
+// that cannot be carried out, and from a server that is not in a cluster.
 func (n *NodeClient) Manage(ctx context.Context, request []byte) (answer []byte, err error) {
 	return n.ask(ctx, wire.Manage, string(request))
 }

@@ -20,13 +20,13 @@ import (
 	"github.com/gospaces/gospaces/txn"
 )
 
-// part is one partition of a space, as one of so many. Its methods may be called concurrently. It makes the calls of
-// space.Space there; what takes several partitions is up to its Space.
+// part is one partition of a space, which has a known number of them. Its methods may be called concurrently. It makes
+// the calls of space.Space there; its Space makes those that concern several partitions.
 type part struct {
 	space  *Space
 	client *Client
 	at     txn.Address
-	of     int                   // how many partitions the space has, to take this for one of them
+	of     int                   // the number of partitions of the space
 	handle uint64                // on every connection
 	place  atomic.Pointer[place] // changed by the client's topology
 	gone   chan struct{}         // closed when the space has another number of partitions
@@ -48,7 +48,7 @@ func (s *part) anyLink() *link {
 // linkOf returns the link of a lane to the node where s is.
 func (s *part) linkOf(l *lane) *link { return s.place.Load().node.links[l.index] }
 
-// over returns why calls to s are not to be made any more, or nil.
+// over returns the reason why calls to s are no longer made; nil if they are.
 func (s *part) over() error {
 	select {
 	case <-s.gone:

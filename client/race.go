@@ -7,9 +7,8 @@ import (
 	"github.com/gospaces/gospaces/space"
 )
 
-// wait waits for a match in all of the partitions. A read returns what the first one to answer has. A take does not
-// take before it knows where: in each partition it waits for a reservation, and then takes the reserved entry of one.
-// DESIGN.md says why it takes one at most.
+// wait waits for a match in all of the partitions. A read returns the first answer. A take has a match reserved in each
+// partition, and then takes the reserved entry of one. DESIGN.md explains why it takes at most one.
 func (f *finding) wait(ctx context.Context) ([]space.Entry, error) {
 	r := f.start(ctx)
 	defer r.end()
@@ -30,7 +29,7 @@ func (f *finding) wait(ctx context.Context) ([]space.Entry, error) {
 }
 
 // confirm takes the entry that a partition has reserved, and what else there is to take. It returns space.ErrNoMatch if
-// the entry is not there any more: then it is known that this call has not taken it.
+// the entry no longer exists, which also says that this call has not taken it.
 func (f *finding) confirm(ctx context.Context, o *outcome) ([]space.Entry, error) {
 	q := f.part(1)
 	q.ID, q.Order = o.found[0].ID, nil
@@ -54,7 +53,7 @@ type race struct {
 	*finding
 	ctx      context.Context
 	cancel   context.CancelFunc
-	outcomes chan outcome // one for each that runs, so that no sender waits
+	outcomes chan outcome // one slot for each goroutine, so that none blocks
 	running  int
 }
 
@@ -108,7 +107,7 @@ func (r *race) next() (outcome, error) {
 	return outcome{}, space.ErrNoMatch
 }
 
-// end cancels the waits that go on, and gives back what they have reserved or are yet to reserve.
+// end cancels the remaining waits, and releases what they have reserved or are yet to reserve.
 func (r *race) end() {
 	r.cancel()
 	if r.running == 0 {
@@ -122,7 +121,7 @@ func (r *race) end() {
 	})
 }
 
-// release gives back what is reserved, if anything is.
+// release releases the reservation, if there is one.
 func (o *outcome) release() { o.reservation.release(o.part) }
 
 // client returns the client that the race belongs to.

@@ -9,15 +9,15 @@ import (
 	"github.com/gospaces/gospaces/space"
 )
 
-// reservation is an entry that a partition keeps for a call.
+// reservation is an entry that a partition reserves for a call.
 type reservation struct {
 	found  []space.Entry
 	link   *link  // by which it was made
-	number uint64 // 0: the entry needs none, because it is the transaction's own; or nothing was found
+	number uint64 // 0: nothing was found, or the entry needs no reservation because it is the transaction's own
 }
 
-// reserve finds an entry as a take does, and waits for it as one, but only has it reserved: for a second no other take
-// gets it, unless by its identity.
+// reserve finds an entry, or waits for one, as a take does, but only reserves it: for a second no other take gets it,
+// except by its identity.
 func (s *part) reserve(ctx context.Context, q *space.Query) (r reservation, err error) {
 	c := newCall(s, wire.Find)
 	defer c.free()

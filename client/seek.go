@@ -10,9 +10,9 @@ import (
 	"github.com/gospaces/gospaces/txn"
 )
 
-// Any node tells where partitions are. A client asks the node that it has dialled, so that it knows the others. When a
-// node cannot be reached, or is silent, it asks others until they know better, or the node answers again: a partition is
-// only moved by news, never because a node is slow.
+// Any node knows where partitions are. A client asks the node that it has dialled, and so learns of the others. When a
+// node cannot be reached, or is silent, the client asks other nodes until one has news, or the node answers again: only
+// news moves a partition, never the mere slowness of a node.
 
 // askTopology asks the node of l.
 func (l *link) askTopology(ctx context.Context) (*call.Topology, error) {
@@ -29,8 +29,8 @@ func (l *link) askTopology(ctx context.Context) (*call.Topology, error) {
 	return r.Report.Topology, nil
 }
 
-// meet asks n, which was just dialled, for the other nodes and the places of partitions. An answer that does not come is
-// no matter: calls find their way, and may have to try several nodes.
+// meet asks n, which was just dialled, for the other nodes and the places of partitions. If no answer comes, calls
+// still find their way, but may have to try several nodes.
 func (c *Client) meet(ctx context.Context, n *node) {
 	asking, cancel := context.WithTimeout(ctx, c.cfg.DialTimeout)
 	defer cancel()
@@ -39,8 +39,8 @@ func (c *Client) meet(ctx context.Context, n *node) {
 	}
 }
 
-// heed follows what node from tells of places. Partitions of the node gone, which cannot be reached, move to from if it
-// does not know them: their space does not exist, and any node can make it. gone may be nil.
+// heed applies what the node from says of places. Partitions of the node gone, which cannot be reached, move to from if
+// it does not know them: their space does not exist, and any node can create it. gone may be nil.
 func (c *Client) heed(ctx context.Context, t *call.Topology, from, gone *node) {
 	c.topology.meet(t.Nodes)
 	told := map[txn.Address]call.Placed{}
@@ -58,7 +58,7 @@ func (c *Client) heed(ctx context.Context, t *call.Topology, from, gone *node) {
 	}
 }
 
-// heedPlace follows what a node tells of the place of s, if that is news.
+// heedPlace applies what a node says of the place of s, if that is news.
 func (c *Client) heedPlace(ctx context.Context, s *part, p call.Placed) {
 	at, to := s.place.Load(), c.topology.named(p.Node)
 	if to == nil || p.Epoch <= at.epoch {
@@ -76,11 +76,11 @@ func (c *Client) heedPlace(ctx context.Context, s *part, p call.Placed) {
 // Limits of one round of questions.
 const (
 	askAtOnce = 3                      // nodes that are asked
-	roundTime = 500 * time.Millisecond // in which those that answer have done so
+	roundTime = 500 * time.Millisecond // time for the answers
 )
 
-// seek begins to ask other nodes where the partitions of l's node are, unless that is under way. It goes on until l is
-// well again, or its node is not needed.
+// seek begins to ask other nodes for the partitions of l's node, unless that is in progress. It goes on until l is well
+// again, or its node is not needed.
 func (l *link) seek() {
 	if !l.node.sought.CompareAndSwap(false, true) {
 		return
@@ -110,7 +110,7 @@ func (l *link) isWell() bool {
 	return l.life.state != down && !l.silence.suspect
 }
 
-// ask asks some of the other nodes, and follows what they tell as it comes.
+// ask asks some of the other nodes, and applies their answers as they come.
 func (c *Client) ask(ctx context.Context, lost *link) {
 	ctx, cancel := context.WithTimeout(ctx, roundTime)
 	defer cancel()

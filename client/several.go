@@ -15,12 +15,12 @@ import (
 	"github.com/gospaces/gospaces/txn"
 )
 
-// several makes the calls on a space of several partitions: each in the one that it concerns, if that is one, else in
-// all of them that it may concern. Its methods may be called concurrently. DESIGN.md has what is promised, and why.
+// several makes the calls on a space of several partitions: in the partition that a call concerns, or else in all
+// partitions that it may concern. Its methods may be called concurrently. DESIGN.md has the promises and the reasons.
 type several struct {
 	space *Space
 	parts []*part
-	turn  atomic.Uint32 // counts the writes that may go anywhere
+	turn  atomic.Uint32 // counts the writes that may go to any partition
 }
 
 func newSeveral(s *Space, n int) *several {
@@ -37,13 +37,13 @@ func (v *several) of(id uint64) *part {
 	if at := int(txn.PartitionOf(id)); at < len(v.parts) {
 		return v.parts[at]
 	}
-	return v.parts[0] // which knows nothing of it
+	return v.parts[0] // which does not know it either
 }
 
-// anywhere returns the partition of the next entry that may live in any.
+// anywhere returns the partition for the next entry that may live in any.
 func (v *several) anywhere() int { return int(v.turn.Add(1) % uint32(len(v.parts))) }
 
-// each calls f with all of some partitions, at the same time, and returns an error if one does.
+// each calls f with all given partitions, concurrently, and returns the first error by number.
 func each(parts []*part, f func(i int, p *part) error) error {
 	if len(parts) == 1 {
 		return f(0, parts[0])
@@ -83,7 +83,7 @@ func (v *several) Register(ctx context.Context, schema *template.Schema) (*templ
 	return merged, err
 }
 
-// follow registers what the first partition has for a kind in the others.
+// follow registers the schema of a kind in the first partition in the others.
 func (v *several) follow(ctx context.Context, merged *template.Schema) error {
 	return each(v.parts[1:], func(_ int, p *part) error {
 		_, err := p.Register(ctx, merged)
@@ -146,7 +146,7 @@ func (v *several) Snapshot(ctx context.Context) (position uint64, err error) {
 	return positions[0], err
 }
 
-// targets returns the partitions in which matches of q may be: one if q says so much.
+// targets returns the partitions in which matches of q may be.
 func (v *several) targets(ctx context.Context, q *space.Query) ([]*part, error) {
 	if q.ID != 0 {
 		return []*part{v.of(uint64(q.ID))}, nil

@@ -40,14 +40,14 @@ func (v *several) Notify(
 	return m, nil
 }
 
-// mergedRegistration is registrations in several partitions as one.
+// mergedRegistration merges registrations in several partitions into one.
 type mergedRegistration struct {
 	regs  []*registration
 	lease *space.Lease
 	wake  chan struct{} // of all regs
 
 	mu   sync.Mutex
-	from int    // guarded by mu; the registration that is asked first
+	from int    // guarded by mu; the registration that is asked next
 	seq  uint64 // guarded by mu; number of the last event
 }
 
@@ -121,7 +121,7 @@ func (m *mergedRegistration) Close() error {
 	return errors.Join(errs...)
 }
 
-// joint is a space that renews and cancels leases which belong together as one.
+// joint is a space that renews and cancels a group of leases as one.
 type joint struct {
 	*Space
 	ids []space.LeaseID

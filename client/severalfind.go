@@ -52,7 +52,7 @@ func (v *several) find(ctx context.Context, q space.Query, take bool) ([]space.E
 	return f.any(ctx)
 }
 
-// finding is a read or a take that several partitions may have matches for.
+// finding is a read or a take of which several partitions may have matches.
 type finding struct {
 	*several
 	q        space.Query
@@ -68,7 +68,7 @@ func (f *finding) part(max int) space.Query {
 	return q
 }
 
-// rest returns what is left of the wait; 0 if it has no end.
+// rest returns the rest of the wait; 0 if it has no end.
 func (f *finding) rest() time.Duration {
 	if f.deadline.IsZero() {
 		return 0
@@ -76,7 +76,7 @@ func (f *finding) rest() time.Duration {
 	return max(1, time.Until(f.deadline))
 }
 
-// any finds matches in whatever order: in one partition after the other, and then it waits in all.
+// any finds matches in any order: in one partition after the other, and then by waiting in all.
 func (f *finding) any(ctx context.Context) ([]space.Entry, error) {
 	tries := len(f.targets)
 	if !f.q.NoWait {
@@ -89,8 +89,8 @@ func (f *finding) any(ctx context.Context) ([]space.Entry, error) {
 	return f.wait(ctx)
 }
 
-// maxTries is the number of partitions that a call which may wait asks one after the other, before it waits in all.
-// Where there are entries in most partitions one call is enough; where there are few, waiting finds them as well.
+// maxTries is the number of partitions that a call which may wait asks one after the other before it waits in all. If
+// most partitions have matches one call is enough; if few have, waiting finds them as well.
 const maxTries = 3
 
 // inTurn asks some partitions one after the other, from a random one, until it has enough.
@@ -135,7 +135,7 @@ func (f *finding) all(ctx context.Context) ([]space.Entry, error) {
 	return f.first(slices.Concat(found...))
 }
 
-// first returns the first entries in the order of the query, as many as it asks for.
+// first returns the first entries in the order of the query, up to its maximum.
 func (f *finding) first(all []space.Entry) ([]space.Entry, error) {
 	if len(all) == 0 {
 		return nil, space.ErrNoMatch

@@ -30,8 +30,8 @@ func (v *several) Cancel(ctx context.Context, ids ...space.LeaseID) error {
 	return v.eachLease(ids, func(p *part, own []space.LeaseID, _ []int) error { return p.Cancel(ctx, own...) })
 }
 
-// eachLease makes a call about leases in each partition that has issued some, at the same time, with these and their
-// places among all. It returns a *space.LeaseError if nothing but leases that had ended was wrong.
+// eachLease makes a call in each partition that has issued some of the leases, concurrently, with these and their
+// places among all. It returns a *space.LeaseError if the only errors are of leases that had ended.
 func (v *several) eachLease(
 	ids []space.LeaseID, call func(p *part, own []space.LeaseID, places []int) error,
 ) error {

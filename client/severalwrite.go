@@ -29,7 +29,7 @@ func (v *several) Write(ctx context.Context, under txn.ID, entries []space.Draft
 	}
 }
 
-// writeShares writes what sort has made of some entries, under a transaction or to one partition only.
+// writeShares writes the shares of some entries, under a transaction or to one partition only.
 func (v *several) writeShares(ctx context.Context, under txn.ID, shares []share, entries []space.Draft,
 ) ([]space.Grant, error) {
 	if len(shares) == 1 {
@@ -38,14 +38,14 @@ func (v *several) writeShares(ctx context.Context, under txn.ID, shares []share,
 	return v.writeEach(ctx, under, shares, len(entries))
 }
 
-// share is what one partition gets of the entries of a call.
+// share is the part of a call's entries for one partition.
 type share struct {
 	part    *part
-	entries []space.Draft // not set in an only share, which has them all
-	places  []int         // of these, among all
+	entries []space.Draft // nil in an only share, which has all entries
+	places  []int         // places of these entries among all
 }
 
-// sort returns the shares of the partitions; one at least. Entries that may live anywhere go to the partition of others
+// sort returns the shares of the partitions, at least one. Entries that may live anywhere go to the partition of others
 // or, if there are none, to home; if that is nil, to the next one in turn.
 func (v *several) sort(ctx context.Context, entries []space.Draft, home *part) (shares []share, err error) {
 	at := make(map[*part]int)
@@ -93,7 +93,7 @@ func (v *several) placeOf(ctx context.Context, d *space.Draft) (*part, error) {
 	if schema == nil {
 		var err error
 		if schema, err = v.Schema(ctx, d.Kind); err != nil || schema == nil {
-			return nil, err // the write tells what is wrong with the kind
+			return nil, err // the write returns the error of the kind
 		}
 	}
 	if at, fixed := route.Of(schema, d.Row, len(v.parts)); fixed {
@@ -121,15 +121,15 @@ func (v *several) writeAtOnce(ctx context.Context, shares []share, n int) ([]spa
 	return grants, err
 }
 
-// abandon aborts a transaction that no caller will hear of; if that does not work out its lease does it.
+// abandon aborts a transaction that was not returned to a caller. If that fails, its lease ends it.
 func (s *part) abandon(ctx context.Context, t *space.Txn) {
 	ctx, cancel := context.WithTimeout(context.WithoutCancel(ctx), s.client.cfg.Grace)
 	defer cancel()
 	_ = s.Abort(ctx, t.ID())
 }
 
-// writeEach writes shares under a transaction, at the same time, and returns the grants of all n entries in their order.
-// If one fails, those of the others are taken back: the transaction is as it was.
+// writeEach writes shares under a transaction, concurrently, and returns the grants of all n entries in their order. If
+// one share fails, the others are taken back: the transaction is as it was.
 func (v *several) writeEach(ctx context.Context, under txn.ID, shares []share, n int) ([]space.Grant, error) {
 	grants := make([]space.Grant, n)
 	err := eachShare(shares, func(s *share) error {

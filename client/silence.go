@@ -6,25 +6,25 @@ import (
 	"github.com/gospaces/gospaces/internal/wire"
 )
 
-// A node that hangs, or is cut off, keeps its connections. While calls are in flight, or a registration is there, a link
-// looks from time to time whether anything was heard. If not it sends a Ping, and if that is not answered by the next
-// time it suspects the node. A link without calls does nothing.
+// A node that hangs, or is cut off, keeps its connections. While calls are in flight, or a registration exists, a link
+// looks at intervals whether it has received anything. If not, it sends a Ping; if that is not answered by the next
+// look, it suspects the node. A link without calls does nothing.
 
 // listenFor is the time between two looks.
 const listenFor = 300 * time.Millisecond
 
-// silence is what a link knows of the silence of its node. The link's mu guards it.
+// silence tracks the silence of a link's node. The link's mu guards it.
 type silence struct {
-	watched bool          // run looks from time to time
+	watched bool          // run looks at intervals
 	begin   chan struct{} // capacity 1: run is to begin to look
 	seen    uint64        // of the link's activity, at the last look
-	pinged  bool          // nothing was heard at the last look
+	pinged  bool          // nothing was received before the last look
 	suspect bool          // the Ping was not answered
 }
 
 func newSilence() silence { return silence{begin: make(chan struct{}, 1)} }
 
-// watch has run look whether the node answers.
+// watch makes run look whether the node answers.
 func (s *silence) watch() {
 	if !s.watched {
 		s.watched = true
@@ -35,7 +35,7 @@ func (s *silence) watch() {
 	}
 }
 
-// listen looks whether anything was heard since the last time. It reports false if there is no need to look again.
+// listen looks whether anything was received since the last look. It returns false if there is no need to look again.
 func (l *link) listen() bool {
 	l.mu.Lock()
 	s, heard := &l.silence, l.in.activity.Load()

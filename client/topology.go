@@ -8,11 +8,11 @@ import (
 	"github.com/gospaces/gospaces/txn"
 )
 
-// topology is what a client knows of where partitions are: the map of their places, and the nodes. Its methods may be
+// topology is a client's knowledge of a cluster: its nodes, and the map of the places of partitions. Its methods may be
 // called concurrently.
 //
-// A partition is at the node that the client has dialled until an answer tells where it is, see call.ElsewhereError. A
-// call does not look into the map: each Space has its place at hand.
+// A partition is taken to be at the node that the client has dialled until an answer names another, see
+// call.ElsewhereError. Calls do not use the map: each Space holds its place.
 type topology struct {
 	mu     sync.Mutex
 	nodes  []*node               // guarded by mu; in the order in which they became known
@@ -21,10 +21,10 @@ type topology struct {
 	closed bool                  // guarded by mu; no links are made any more
 }
 
-// place is where a partition is.
+// place is the place of a partition.
 type place struct {
 	node  *node
-	epoch uint64 // the version of the entry: what a node tells of a higher one is newer; 0: it is a guess
+	epoch uint64 // the version of the entry: news has a higher one; 0: it is a guess
 }
 
 // node returns the node with an address.
@@ -43,7 +43,7 @@ func (t *topology) nodeLocked(addr string) *node {
 	return n
 }
 
-// findLocked returns the first node of which a predicate holds, or nil.
+// findLocked returns the first node that satisfies a predicate, or nil.
 func (t *topology) findLocked(is func(*node) bool) *node {
 	if i := slices.IndexFunc(t.nodes, is); i >= 0 {
 		return t.nodes[i]
@@ -61,7 +61,7 @@ func (t *topology) named(name string) *node {
 	return t.findLocked(func(n *node) bool { return n.name == name })
 }
 
-// meet takes note of the nodes of a cluster.
+// meet adds the nodes of a cluster.
 func (t *topology) meet(members []call.Member) {
 	t.mu.Lock()
 	defer t.mu.Unlock()
@@ -83,8 +83,8 @@ func (t *topology) meet(members []call.Member) {
 	}
 }
 
-// mergeLocked makes the addresses of other, which turned out to be n, those of n. It does nothing if links were made to
-// other already: they go unused in time.
+// mergeLocked adds the addresses of other, which has turned out to be n, to those of n. It does nothing if links to
+// other exist: these go unused in time.
 func (t *topology) mergeLocked(n, other *node) {
 	if len(other.links) == 0 {
 		n.also = append(append(n.also, other.addr), other.also...)
@@ -92,8 +92,8 @@ func (t *topology) mergeLocked(n, other *node) {
 	}
 }
 
-// identify takes note of the name of the node that answers for n; "" if it has none. It reports false if that is
-// another node, as with an address that stands for several.
+// identify sets the name of the node that answers for n; "" if it has none. It returns false if that is another node,
+// as with an address that stands for several.
 func (t *topology) identify(n *node, name string) bool {
 	t.mu.Lock()
 	defer t.mu.Unlock()
@@ -135,7 +135,7 @@ func (t *topology) opened(n *node, links []*link) bool {
 	return true
 }
 
-// place tells a new Space where it is.
+// place sets the place of a new Space.
 func (t *topology) place(s *part) {
 	t.mu.Lock()
 	defer t.mu.Unlock()
@@ -147,8 +147,8 @@ func (t *topology) place(s *part) {
 	p.node.stir()
 }
 
-// move notes that s is not at the node from any more, but at another place, and hands it over from link to link, unless
-// only the epoch is new. It does nothing if s is not at that node.
+// move notes that s has moved from the node from to another place, and hands it over from link to link, unless only the
+// epoch is new. It does nothing if s is not at that node.
 func (t *topology) move(s *part, from *node, to place) {
 	t.mu.Lock()
 	defer t.mu.Unlock()
@@ -170,7 +170,7 @@ func (t *topology) move(s *part, from *node, to place) {
 		to.node.links[i].adopt(s, l.evict(s))
 	}
 	s.place.Store(&to)
-	from.stir() // calls that wait for it go elsewhere
+	from.stir() // calls that wait for it go to the other node
 	to.node.stir()
 	for _, l := range to.node.links {
 		l.begin(func() { l.takeUp(s) })
