@@ -42,7 +42,7 @@ func (e *embedded) join(o *server.Options) error {
 	}
 	o.ServerName = c.Node
 	o.Tags = append(o.Tags, c.Node) // by which logs are placed
-	// Routes wait for the port for clients. Nobody can log in there: the one user exists within this process only.
+	// Routes wait for the port for clients. There is no login: the only user exists within this process.
 	o.DontListen, o.Host, o.Port = false, "127.0.0.1", server.RANDOM_PORT
 	o.Users = []*server.User{{
 		Username: o.Username, Password: o.Password, AllowedConnectionTypes: map[string]struct{}{"IN_PROCESS": {}},

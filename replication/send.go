@@ -19,7 +19,7 @@ const (
 	sendPause = 10 * time.Millisecond
 )
 
-// publish implements home. The message is sent to the same position, and to whoever leads the stream, until that is
+// publish implements home. The message is sent to the same position, and to the stream's current leader, until that is
 // known to have stored it, or another message to be there: it is stored once at most, and there is nothing else that
 // the log could take. So without a majority of its nodes a log waits.
 func (l *shared) publish(ctx context.Context, msg []byte, last uint64) (uint64, error) {

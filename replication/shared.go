@@ -15,7 +15,7 @@ const (
 	readPause = 20 * time.Millisecond
 )
 
-// shared is the home of a log that several nodes of a cluster have. Nobody guards files: what a majority has is there.
+// shared is the home of a log that several nodes of a cluster have. No files are guarded: what a majority has exists.
 // But nodes are away, or behind, and then another try is all that helps; so calls go on until their contexts end.
 type shared struct {
 	*Log

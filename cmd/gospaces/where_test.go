@@ -61,7 +61,7 @@ func TestParseWhere_SaysWhatIsWrong(t *testing.T) {
 	}
 }
 
-// FuzzParseWhere checks that whatever is accepted says the same when it is written out again with every operand quoted.
+// FuzzParseWhere checks that an accepted expression means the same when it is written again with every operand quoted.
 func FuzzParseWhere(f *testing.F) {
 	f.Add(`priority>=5`)
 	f.Add(`state in (new, "a, b")`)

@@ -12,7 +12,7 @@ import (
 // Sight is what a node has heard of the others. Its methods may be called concurrently.
 //
 // Time is counted in the node's own heartbeats, as they come back to it through its own server. So a node that stood
-// still, or is too busy to send, takes nobody for dead because of that.
+// still, or is too busy to send, takes no other node for dead because of that.
 type Sight struct {
 	self   string
 	timing Timing
