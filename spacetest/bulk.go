@@ -306,7 +306,7 @@ func bulkConcurrent(k *kit) {
 	}
 }
 
-// writeMark writes the entry that tells takers that there will be no more. Each hands it on to the next.
+// writeMark writes the entry that ends the takers: each writes it again for the next one.
 func writeMark(ctx context.Context, sp space.Space, id int) error {
 	_, err := space.Write(ctx, sp, simple{"A", id})
 	return err

@@ -32,7 +32,7 @@ type ClusterConfig struct {
 
 	SnapshotBytes int64 // as node.Config has it
 
-	Process bool // run each node as a process of its own, so that it can be killed
+	Process bool // run each node as a separate process, which can be killed
 }
 
 // ClusterHandle is a cluster on this machine. Its methods may be called concurrently, but only one of Kill, Start and
@@ -222,7 +222,7 @@ type nodeStatus struct {
 	}
 }
 
-// status returns the status of a node of this process; false if it is down, or a process of its own.
+// status returns the status of a node in this process; false if it is down, or a separate process.
 func (n *ClusterNode) status() (status nodeStatus, up bool, err error) {
 	n.mu.Lock()
 	run, up := n.running.(nodeServer)
@@ -347,7 +347,7 @@ func (n *ClusterNode) Stop() {
 	}
 }
 
-// Kill ends the node where it stands: SIGKILL, for one in a process of its own.
+// Kill ends the node at once; a separate process by SIGKILL.
 func (n *ClusterNode) Kill() {
 	if run := n.down(); run != nil {
 		run.kill()

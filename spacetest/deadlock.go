@@ -291,7 +291,7 @@ func deadlockRandom(k *kit) {
 	k.needOnePartition()
 	const accounts, workers, transfers = 4, 6, 15
 	for i := range accounts {
-		write(k, simple{"account", 100 * (i + 1)}) // the last two digits are what is on it
+		write(k, simple{"account", 100 * (i + 1)}) // the last two digits are its load
 	}
 	var wg sync.WaitGroup
 	for w := range workers {

@@ -16,15 +16,15 @@
 // not exist. RunClients adds the cases about several clients of one space, and RunRestart those about what survives the
 // end of a server.
 //
-// No case asserts that anything is quick: what must be returned at once is asked for with a wait of an hour, and
-// a case that waits for it is ended by the time limit of the test. Some cases need to know that a call waits
-// before they go on. An implementation that can tell offers the method of Waiter; where it is missing
-// the cases that prove nothing without it are skipped, and the others are right either way.
+// No case asserts that anything is quick: what must be returned at once is asked for with a wait of an hour, and a case
+// that waits for it is ended by the time limit of the test. Some cases need to know that a call waits before they go
+// on. An implementation that can tell offers the method of Waiter; where it is missing the cases that prove nothing
+// without it are skipped, and the others are right either way.
 //
-// Random concurrent runs print their seed, and leave a failing history in the test's artifact directory. What they
-// break is found by package history. TestSoak goes on with them for as long as it is told to (make soak). Package crash
-// has a server, a database and clients fail in every way, and judges all that is left of them (make crash).
+// Random concurrent runs print their seed, and keep a failing history in the test's artifact directory. Package random
+// makes their calls, and package history judges them. TestSoak repeats them for a given time (make soak). Package crash
+// makes servers, databases, networks and clients fail, and judges their state (make crash, make crash-cluster).
 //
-// Server starts a server, in this process or in one of its own that can be killed, and Postgres makes an empty
+// Server starts a server, in this process or in a separate one that can be killed, and Postgres creates an empty
 // database. Packages that use them call Main from TestMain.
 package spacetest

@@ -30,7 +30,7 @@ func Guest(tb testing.TB, sp, home space.Space) space.Space {
 	return g
 }
 
-// tellingGuest is a guest in a space that tells how many calls wait.
+// tellingGuest is a guest in a space that reports its number of waiting calls.
 type tellingGuest struct {
 	*guest
 	Waiter

@@ -126,7 +126,7 @@ func holdKinds(k *kit) {
 	expect(4, 0, 2)
 }
 
-// held reads what is held.
+// held reads the held entries.
 func held(k *kit, templates ...any) []space.Entry {
 	k.Helper()
 	q := k.match(templates...)

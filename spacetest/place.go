@@ -67,7 +67,7 @@ func identities(entries []space.Entry) []space.LeaseID {
 	return ids
 }
 
-// lockPlaceIndexed asks so often in vain that indexes start, in the middle of transactions that are aborted.
+// lockPlaceIndexed asks so often without a match that indexes start, amid transactions that are aborted.
 func lockPlaceIndexed(k *kit) {
 	const n = 600
 	vs := make([]simple, n)
@@ -104,7 +104,7 @@ func lockPlaceIndexed(k *kit) {
 	}
 }
 
-// takeUpTo takes what is there now.
+// takeUpTo takes up to max matches that exist now.
 func takeUpTo[T any](k *kit, max int, template T, opts ...space.TakeOption) []T {
 	k.Helper()
 	vs, err := space.TakeAll(k.ctx, k.sp, template, max, append(opts, space.NoWait())...)

@@ -33,7 +33,7 @@ func build() (string, error) {
 	return dir, nil
 }
 
-// processServer is a server in a process of its own.
+// processServer is a server in a separate process.
 type processServer struct {
 	cmd    *exec.Cmd
 	stderr *strings.Builder // complete when done is closed
@@ -86,8 +86,8 @@ func startServe(args []string) (*processServer, string, error) {
 	return p, addr, nil
 }
 
-// start starts the process on a thread of its own, which stays: the signal that ends a child with its parent is tied to
-// the thread that started it.
+// start starts the process on a thread that stays: the signal that ends a child with its parent is tied to the thread
+// that started it.
 func (p *processServer) start() error {
 	started := make(chan error, 1)
 	go func() {

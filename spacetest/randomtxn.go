@@ -101,7 +101,7 @@ func (r *randomRun) publish(s sharedTxn) {
 	r.txns = append(r.txns, s)
 }
 
-// endAll ends what is still open at the end of a run: nothing is locked any more.
+// endAll aborts the transactions that are open at the end of a run, so that nothing is locked any more.
 func (c *randomClient) endAll() {
 	for _, s := range slices.Clone(c.randomRun.txns) { // all others are done
 		c.under(s).finish(s, (*random.Txn).Abort)

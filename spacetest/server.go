@@ -28,7 +28,7 @@ type ServerConfig struct {
 	SnapshotBytes int64         // as node.Config has it
 	Resume        time.Duration // as node.Config has it; not that of a process
 
-	Process bool // run as a process of its own, so that it can be killed
+	Process bool // run as a separate process, which can be killed
 }
 
 // ServerHandle is a server on a port of this machine. Its methods may be called concurrently, but only one
@@ -97,7 +97,7 @@ func (s *ServerHandle) Stop() {
 	require.NoError(s.tb, s.down().stop())
 }
 
-// Kill ends the server where it stands: SIGKILL, for a server in a process of its own.
+// Kill ends the server at once; a separate process by SIGKILL.
 func (s *ServerHandle) Kill() {
 	s.down().kill()
 }

@@ -232,7 +232,7 @@ func takeTxnWaits(k *kit) {
 	})
 }
 
-// begunQuery asks for up to n entries of a name, each under a transaction of its own.
+// begunQuery asks for up to n entries of a name, each under a separate transaction.
 func begunQuery(k *kit, n int) space.Query {
 	q := k.match(simple{Name: "A"})
 	q.Max, q.Begin, q.Lease, q.NoWait = n, true, long, false

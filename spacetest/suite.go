@@ -255,7 +255,7 @@ func (k *kit) find(v verb, q space.Query) ([]space.Entry, error) {
 	return k.sp.Read(k.ctx, q)
 }
 
-// pending is a call that runs in a goroutine of its own.
+// pending is a call in a goroutine.
 type pending[T any] struct {
 	cancel context.CancelFunc
 	done   chan struct{} // closed when the call has returned
@@ -263,7 +263,7 @@ type pending[T any] struct {
 	err    error         // likewise
 }
 
-// start makes a call in a goroutine of its own, which ends before the test does.
+// start makes a call in a goroutine, which ends before the test does.
 func start[T any](k *kit, call func(context.Context) (T, error)) *pending[T] {
 	ctx, cancel := context.WithCancel(k.ctx)
 	p := &pending[T]{cancel: cancel, done: make(chan struct{})}

@@ -35,8 +35,8 @@ func txnCases() cases {
 // noTxn is the transaction of calls that are made under none.
 var noTxn txn.ID
 
-// begin begins a transaction, which is aborted with the test if it is still open then.
-// begin begins a transaction. Unless opts say otherwise it lives for an hour, so that it outlasts a slow machine.
+// begin begins a transaction, which is aborted at the end of the test if it is still open. Its lease is an hour unless
+// opts say otherwise, so that it outlasts a slow machine.
 func begin(k *kit, opts ...space.LeaseOption) *space.Txn {
 	k.Helper()
 	opts = append([]space.LeaseOption{space.For(time.Hour)}, opts...)

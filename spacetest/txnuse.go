@@ -175,8 +175,8 @@ func txnGoroutines(k *kit) {
 	require.Len(k, seen, goroutines*each)
 }
 
-// txnCommitRaces commits while others still write pairs under the transaction: what is there afterwards is what was
-// acknowledged.
+// txnCommitRaces commits while other goroutines write pairs under the transaction: afterwards exactly the acknowledged
+// pairs exist.
 func txnCommitRaces(k *kit) {
 	for round := range 20 {
 		t := begin(k)

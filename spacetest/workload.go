@@ -56,7 +56,7 @@ func (w workload) runSeed(tb testing.TB, seed uint64, sps []space.Space, disturb
 		r.disturb(disturber, disturb)
 	}
 	wg.Wait()
-	if w.crashes { // so that what is unknown until now is settled
+	if w.crashes { // to settle calls of unknown outcome
 		r.disturb(disturber, disturbances[len(disturbances)-1])
 	}
 	last := r.client(sps[w.clients%len(sps)], seed, w.clients)
