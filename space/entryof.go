@@ -12,9 +12,9 @@ type EntryOf[T any] struct {
 	Value    T
 	ID       LeaseID // also the identity of its lease: see Space.Renew and Space.Cancel
 	Version  uint32  // for Replace: 1, and one more with every update
-	Attempts uint32  // how often it was taken in vain: put back by Defer, or its holder vanished
-	Died     *Death  // how the last attempt has ended, if the holder vanished; nil otherwise
-	Held     *Holder // who holds it, with the option Held; nil otherwise
+	Attempts uint32  // number of failed attempts: put back by Defer, or its holder vanished
+	Died     *Death  // how the last attempt ended, if the holder vanished; nil otherwise
+	Held     *Holder // its holder, with the option Held; nil otherwise
 }
 
 // set sets o to e. After an error the value is zero.
@@ -23,17 +23,17 @@ func (o *EntryOf[T]) set(known *codec.Codec, e *Entry) error {
 	return decode(known, e, &o.Value)
 }
 
-// ReadEntry is Read that also returns the identity of the entry, its version and what else the space knows of it.
+// ReadEntry is Read that also returns the identity, the version and the other metadata of the entry.
 func ReadEntry[T any](ctx context.Context, sp Space, template T, opts ...ReadOption) (EntryOf[T], error) {
 	return oneEntry(ctx, sp, &template, verb{}, opts)
 }
 
-// TakeEntry is Take that also returns what ReadEntry does: how often the entry was taken in vain, for example.
+// TakeEntry is Take that also returns metadata, as ReadEntry does: the number of failed attempts, for example.
 func TakeEntry[T any](ctx context.Context, sp Space, template T, opts ...TakeOption) (EntryOf[T], error) {
 	return oneEntry(ctx, sp, &template, verb{take: true}, opts)
 }
 
-// ReadEntryID is ReadID that also returns what ReadEntry does: the version that Replace asks for, for example.
+// ReadEntryID is ReadID that also returns metadata, as ReadEntry does: the version for Replace, for example.
 func ReadEntryID[T any](ctx context.Context, sp Space, id LeaseID, opts ...IDOption) (EntryOf[T], error) {
 	known, q, err := queryID[T](ctx, sp, id, opts)
 	if err != nil {
