@@ -149,8 +149,14 @@ func (r *resting) primaries(ctx context.Context) (all []spaceStatus, err error) 
 			return nil, err
 		}
 		for _, s := range st.Spaces {
-			if s.Role == "primary" {
-				all = append(all, s)
+			parts := s.Partitions
+			if parts == nil { // it has one
+				parts = []spaceStatus{s}
+			}
+			for _, p := range parts {
+				if p.Role == "primary" {
+					all = append(all, p)
+				}
 			}
 		}
 	}

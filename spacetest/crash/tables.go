@@ -21,7 +21,8 @@ type serverStatus struct {
 // spaceStatus is the relevant part of the status of a space.
 type spaceStatus struct {
 	Name         string
-	Role         string // in a cluster
+	Role         string        // in a cluster
+	Partitions   []spaceStatus // if there are several
 	Error        string
 	Transactions int
 	Prepared     int
