@@ -94,7 +94,9 @@ func (k *Keeper) Parts() []Part {
 	parts := make([]Part, 0, 8)
 	for at, w := range k.all() {
 		p := Part{At: at, Position: w.replica.Position(), Index: w.replica.Raft().Index}
-		p.Epoch, _ = w.replica.Serving()
+		if epoch, serves := w.replica.Serving(); serves {
+			p.Epoch = epoch
+		}
 		if err := w.able(); err != nil {
 			p.Why = err.Error()
 		} else {

@@ -22,13 +22,14 @@ type scripted struct {
 	raft     replication.Raft
 
 	led            chan struct{}
+	deaf           bool   // it waits for an acknowledgement
 	heir           string // of the last resignation
 	nudged, beaten int
 	brought        int
 	verified       int
 }
 
-func (s *scripted) Serving() (uint64, bool)      { return s.epoch, s.epoch > 0 }
+func (s *scripted) Serving() (uint64, bool)      { return s.epoch, s.epoch > 0 && !s.deaf }
 func (s *scripted) Fit() error                   { return s.unfit }
 func (s *scripted) Position() uint64             { return s.position }
 func (s *scripted) Able() error                  { return s.unable }
@@ -306,4 +307,14 @@ func TestKeeper_AReplacedPrimaryIsMadeToNotice(t *testing.T) {
 	d.says["c"].Epoch = 9
 	d.pass(time.Second)
 	require.Equal(t, 1, d.r.verified)
+}
+
+// A primary that cannot hear, or whose log has failed, has had an epoch. It must not keep others from leading.
+func TestKeeper_SaysNotThatItServesWhatItServesNoMore(t *testing.T) {
+	t.Parallel()
+	d := newDesk(t)
+	d.r.epoch = 5
+	require.EqualValues(t, 5, d.k.Parts()[0].Epoch)
+	d.r.deaf = true
+	require.Zero(t, d.k.Parts()[0].Epoch)
 }
