@@ -66,7 +66,7 @@ crash-cluster: ## the same on a cluster, whose network fails too if root runs it
 
 soak-failover: FAILOVERS ?= 20
 soak-failover: ## clusters whose primaries are killed, stand still and are handed over, FAILOVERS (20) times
-	cd spacetest && FAILOVERS=$(FAILOVERS) go test -count=1 -v -timeout 0 -run '^TestFailover|^TestClusterSpans'
+	cd spacetest && FAILOVERS=$(FAILOVERS) go test -count=1 -v -timeout 0 -run '^TestFailover|^TestCluster(Spans|Parted)'
 
 soak-bound: TIME ?= 20m
 soak-bound: ## jobs at full speed through an almost empty space, whose folder must stay small; TIME (20m), PART (alone, mirrored, rebase, block; all)

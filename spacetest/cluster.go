@@ -27,6 +27,7 @@ import (
 type ClusterConfig struct {
 	Nodes      int    // 0: 3
 	Replicas   int    // as node.Cluster has it
+	Partitions int    // of the spaces that Space and Parted return; 0: 1
 	Durability string // as node.Config has it
 	Postgres   string // DSN of the database that mirrors the spaces; "": none
 
@@ -127,6 +128,13 @@ func (c *ClusterHandle) Space(tb testing.TB) *ClusterClient {
 	return cl
 }
 
+// Parted returns what Space does, for spaces of several partitions.
+func (c *ClusterHandle) Parted(tb testing.TB) *Parted {
+	tb.Helper()
+	cl := c.Space(tb)
+	return &Parted{cl.SpaceNamed(cl.space), func(string) space.Space { return cl.Neighbor("") }}
+}
+
 // makeSpaces begins to make spaces ahead, and to drop those that are not used any more: either takes some time, most of
 // it spent waiting.
 func (c *ClusterHandle) makeSpaces() {
@@ -140,7 +148,7 @@ func (c *ClusterHandle) makeSpaces() {
 		makers.Go(func() {
 			for ctx.Err() == nil {
 				name := crand.Text()
-				if err := admin.CreateSpace(ctx, name); err != nil {
+				if err := admin.CreateSpace(ctx, name, client.Partitions(max(1, c.cfg.Partitions))); err != nil {
 					continue
 				}
 				select {

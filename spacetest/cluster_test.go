@@ -1,6 +1,7 @@
 package spacetest_test
 
 import (
+	"os"
 	"testing"
 
 	"github.com/gospaces/gospaces/node"
@@ -14,4 +15,16 @@ func TestCluster(t *testing.T) {
 	t.Parallel()
 	c := spacetest.StartCluster(t, spacetest.ClusterConfig{Durability: node.ReplicatedMemory})
 	spacetest.Run(t, func(tb testing.TB) space.Space { return c.Space(tb) })
+}
+
+// TestClusterParted runs the suite on a cluster of three nodes, with spaces of three partitions: the topics in which
+// partitions work together, or with FAILOVERS all of them.
+func TestClusterParted(t *testing.T) {
+	t.Parallel()
+	c := spacetest.StartCluster(t, spacetest.ClusterConfig{Durability: node.ReplicatedMemory, Partitions: 3})
+	topics := []string{"wait", "bulk", "contents", "notify", "stage", "rollback", "txnspaces"}
+	if os.Getenv("FAILOVERS") != "" {
+		topics = nil
+	}
+	spacetest.RunTopics(t, func(tb testing.TB) space.Space { return c.Parted(tb) }, topics...)
 }

@@ -12,7 +12,7 @@ import (
 // Parted is a client's space of several partitions. It cannot tell how many calls wait, since one may wait in several.
 type Parted struct {
 	*client.Space
-	client *client.Client
+	neighbor func(name string) space.Space
 }
 
 // DialParted returns a client's space that has that many partitions, and makes it if need be.
@@ -20,11 +20,11 @@ func (s *ServerHandle) DialParted(tb testing.TB, partitions int) *Parted {
 	tb.Helper()
 	c := s.Dial(tb)
 	require.NoError(tb, c.CreateSpace(tb.Context(), "parted", client.Partitions(partitions)))
-	return &Parted{c.SpaceNamed("parted"), c.Client}
+	return &Parted{c.SpaceNamed("parted"), func(name string) space.Space { return c.SpaceNamed(name) }}
 }
 
 // Neighbor implements Neighbor.
-func (p *Parted) Neighbor(name string) space.Space { return p.client.SpaceNamed(name) }
+func (p *Parted) Neighbor(name string) space.Space { return p.neighbor(name) }
 
 // Scattered implements Scattered.
 func (p *Parted) Scattered() {}

@@ -2,6 +2,7 @@ package spacetest
 
 import (
 	"context"
+	"slices"
 	"sync"
 	"testing"
 
@@ -13,8 +14,14 @@ import (
 
 // Run runs the conformance suite. open returns an empty space without other users, and registers its closing
 // when tb ends. It is called once per case, from many goroutines, and must not fail when another space is open.
-func Run(t *testing.T, open func(tb testing.TB) space.Space) {
+func Run(t *testing.T, open func(tb testing.TB) space.Space) { RunTopics(t, open) }
+
+// RunTopics is Run with some topics only; with all if none is named.
+func RunTopics(t *testing.T, open func(tb testing.TB) space.Space, named ...string) {
 	for _, topic := range topics() {
+		if len(named) > 0 && !slices.Contains(named, topic.name) {
+			continue
+		}
 		t.Run(topic.name, func(t *testing.T) {
 			t.Parallel()
 			topic.cases.run(t, open)

@@ -45,7 +45,7 @@ func (c *campaign) judgeRestored(ctx context.Context, dir string) (err error) {
 		return err
 	}
 	defer func() { err = errors.Join(err, s.kill()) }()
-	cl, err := dial(ctx, s.addr)
+	cl, err := dial(ctx, s.addr, nil)
 	if err != nil {
 		return err
 	}

@@ -161,8 +161,10 @@ func (cs *clients) records() (map[string]*noted, error) {
 func (cs *clients) forget() error {
 	var errs []error
 	for _, m := range cs.over {
-		if err := os.Remove(m.orders.Journal); !errors.Is(err, os.ErrNotExist) {
-			errs = append(errs, err)
+		for _, file := range []string{m.orders.Journal, m.orders.Journal + ".log"} {
+			if err := os.Remove(file); !errors.Is(err, os.ErrNotExist) {
+				errs = append(errs, err)
+			}
 		}
 	}
 	cs.over = nil

@@ -24,6 +24,8 @@ type cluster struct {
 	nodes   []*server
 	disks   []*disk  // of their folders; empty: they cannot be filled
 	network *network // nil: the nodes share the network of this process
+
+	placing sync.Mutex // held while an operator has partitions move, or a disk is lost: not both at once
 	outs    []history.Op
 }
 
@@ -69,7 +71,7 @@ func (c *campaign) openCluster(ctx context.Context) (err error) {
 
 // makeSpace makes the second space. The first is there from the start.
 func (c *campaign) makeSpace(ctx context.Context) error {
-	cl, err := dial(ctx, c.cluster.addrs())
+	cl, err := dial(ctx, c.cluster.addrs(), nil)
 	if err != nil {
 		return err
 	}

@@ -136,6 +136,8 @@ func (c *campaign) killNodes(ctx context.Context, _ *rand.Rand) error {
 // may be lost at a time.
 func (c *campaign) emptyNode(ctx context.Context, rng *rand.Rand) error {
 	n := c.node(rng)
+	c.cluster.placing.Lock()
+	defer c.cluster.placing.Unlock()
 	if c.awaitWhole(ctx) != nil {
 		return nil // the round has ended, or the network is cut
 	}
@@ -179,6 +181,8 @@ func (c *campaign) move(ctx context.Context, rng *rand.Rand, members func(has []
 		has = append(has, r.Node)
 	}
 	rng.Shuffle(len(has), func(i, j int) { has[i], has[j] = has[j], has[i] })
+	c.cluster.placing.Lock()
+	defer c.cluster.placing.Unlock()
 	_ = c.command(ctx, "cluster", "move", fmt.Sprintf("%s/%d", p.Space, p.Partition), "--wait=false",
 		"--to", strings.Join(members(has), ",")).Run() // it fails without a majority, or while the partition is moved
 	return nil
@@ -202,6 +206,8 @@ func (c *campaign) moveReplicas(ctx context.Context, rng *rand.Rand) error {
 // drainPrimaries has a node lead nothing for a while.
 func (c *campaign) drainPrimaries(ctx context.Context, rng *rand.Rand) error {
 	name, d := nodeName(rng.IntN(len(c.cluster.nodes))), upTo(rng, 4*time.Second)
+	c.cluster.placing.Lock()
+	defer c.cluster.placing.Unlock()
 	_ = c.command(ctx, "cluster", "drain", name, "--primaries", "--wait=false").Run()
 	pause(ctx, d)
 	ctx, cancel := context.WithTimeout(context.WithoutCancel(ctx), patience)

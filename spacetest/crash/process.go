@@ -6,6 +6,7 @@ import (
 	"context"
 	"encoding/json"
 	"fmt"
+	"log/slog"
 	"math/rand/v2"
 	"os"
 	"os/signal"
@@ -78,7 +79,12 @@ func runClient(o orders) error {
 	}
 	defer file.Close()
 	p := &process{journal: &journal{clock: now, client: o.Number, file: file}, orders: o}
-	cl, err := dial(ctx, o.Addr)
+	said, err := os.Create(o.Journal + ".log")
+	if err != nil {
+		return err
+	}
+	defer said.Close()
+	cl, err := dial(ctx, o.Addr, slog.New(slog.NewTextHandler(said, &slog.HandlerOptions{Level: slog.LevelDebug})))
 	if ctx.Err() != nil {
 		return nil // stopped before there was a server
 	}
@@ -94,11 +100,12 @@ func runClient(o orders) error {
 }
 
 // dial connects to a server, which may be down, but not for longer than patience.
-func dial(ctx context.Context, addr string) (*client.Client, error) {
+// What the client has to say goes to log, which may be nil.
+func dial(ctx context.Context, addr string, log *slog.Logger) (*client.Client, error) {
 	for began := time.Now(); ; {
 		cl, err := client.DialConfig(ctx, client.Config{
 			Addr: addr, Conns: 2, MinBackoff: 5 * time.Millisecond, MaxBackoff: 200 * time.Millisecond,
-			Grace: 200 * time.Millisecond,
+			Grace: 200 * time.Millisecond, Logger: log,
 		})
 		if err == nil || ctx.Err() != nil || time.Since(began) > patience {
 			return cl, err

@@ -134,7 +134,7 @@ func (r *resting) connect(ctx context.Context) (err error) {
 	if r.client != nil {
 		r.client.Close()
 	}
-	if r.client, err = dial(ctx, r.direct()); err != nil {
+	if r.client, err = dial(ctx, r.direct(), nil); err != nil {
 		return err
 	}
 	for _, name := range spaceNames {
