@@ -29,7 +29,8 @@ func (l *alone) catchUp(
 	if end, err = l.readableEnd(ctx, st); err != nil {
 		return 0, err
 	}
-	l.note(ending{follows: max(end, after), last: max(end, st.LastSeq)}) // it may have grown since it was asked for
+	end = min(end, st.LastSeq) // it may have grown since it was asked for, and this process knows of no more
+	l.note(ending{follows: max(end, after), last: st.LastSeq})
 	if end <= after {
 		return after, nil
 	}

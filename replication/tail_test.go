@@ -162,3 +162,35 @@ func BenchmarkAppend_WithAFollower(b *testing.B) {
 		require.NoError(b, l.Append(msg))
 	}
 }
+
+// A log that grows while a process catches up is read to the end that it had when it was asked for.
+func TestCatchUp_OfAGrowingLogEnds(t *testing.T) {
+	t.Parallel()
+	s := open(t, Config{})
+	l := primary(t, s)
+	other := replica(t, s, "other")
+	done := make(chan error, 1)
+	stop := make(chan struct{})
+	go func() {
+		msg := commit(1, 10)
+		for {
+			select {
+			case <-stop:
+				done <- nil
+				return
+			default:
+			}
+			if err := l.Append(msg); err != nil {
+				done <- err
+				return
+			}
+		}
+	}()
+	for range 5 {
+		end, err := other.CatchUp(t.Context(), other.Last(), ignore, nil)
+		require.NoError(t, err)
+		require.Equal(t, end, other.Last())
+	}
+	close(stop)
+	require.NoError(t, <-done)
+}
