@@ -13,17 +13,17 @@ import (
 	"github.com/gospaces/gospaces/internal/record"
 )
 
-// peers returns three nodes, each with an address of this machine that no other test has.
-func peers() (all []Peer) {
+// peers returns some nodes, four at most, each with an address of this machine that no other test has.
+func peers(n int) (all []Peer) {
 	net := fmt.Sprintf("127.%d.%d.", 1+rand.IntN(254), rand.IntN(256))
 	first := rand.IntN(63)
-	for i, name := range []string{"a", "b", "c"} {
+	for i, name := range []string{"a", "b", "c", "d"}[:n] {
 		all = append(all, Peer{name, fmt.Sprint(net, 4*first+i+1, ":6222")})
 	}
 	return all
 }
 
-// trio is a cluster of three nodes in this process.
+// trio is a cluster in this process, mostly of three nodes.
 type trio struct {
 	t      testing.TB
 	cfg    Config
@@ -33,15 +33,22 @@ type trio struct {
 
 func newTrio(t testing.TB, change func(*Config)) *trio {
 	t.Helper()
-	k := &trio{t: t, cfg: Config{Cluster: &Cluster{Name: "test", Peers: peers()}}, stores: make([]*Store, 3)}
+	return newNodes(t, 3, change)
+}
+
+func newNodes(t testing.TB, n int, change func(*Config)) *trio {
+	t.Helper()
+	k := &trio{t: t, cfg: Config{Cluster: &Cluster{Name: "test", Peers: peers(n)}}, stores: make([]*Store, n)}
 	if change != nil {
 		change(&k.cfg)
 	}
-	for range k.stores {
+	all := make([]int, n)
+	for i := range k.stores {
 		k.dirs = append(k.dirs, t.TempDir())
+		all[i] = i
 	}
-	k.start(0, 1, 2)
-	t.Cleanup(func() { k.stop(0, 1, 2) })
+	k.start(all...)
+	t.Cleanup(func() { k.stop(all...) })
 	return k
 }
 
@@ -94,6 +101,18 @@ func (k *trio) log(i int) *Log {
 	l, err := k.stores[i].Log(k.t.Context(), "test", 0)
 	require.NoError(k.t, err)
 	return l
+}
+
+// Of four nodes three must be there, and of the three that are left when one was excluded, two.
+func TestExclude_TheOthersAreFewer(t *testing.T) {
+	t.Parallel()
+	k := newNodes(t, 4, nil)
+	k.stop(3)
+	require.NoError(t, k.stores[1].Exclude(t.Context(), "d"))
+	require.NoError(t, k.stores[0].Exclude(t.Context(), "d"), "it is repeatable")
+	k.stop(2)
+	require.NoError(t, k.stores[0].Create(t.Context(), "test", 0, "made", []string{"a", "b"}))
+	appendAll(t, primary(t, k.stores[0]), 1, 1)
 }
 
 func TestCreate_IsRepeatable(t *testing.T) {

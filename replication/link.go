@@ -19,6 +19,9 @@ func lookupRaftNode(s *server.Server, group string) server.RaftNode
 //go:linkname serverNameForNode github.com/nats-io/nats-server/v2/server.(*Server).serverNameForNode
 func serverNameForNode(s *server.Server, node string) string
 
+//go:linkname nodeNumber github.com/nats-io/nats-server/v2/server.getHash
+func nodeNumber(name string) string
+
 //go:linkname lookupStream github.com/nats-io/nats-server/v2/server.(*Account).lookupStream
 func lookupStream(a *server.Account, name string) (unsafe.Pointer, error)
 

@@ -25,11 +25,12 @@ func TestLink(t *testing.T) {
 		require.NotNil(t, streamGroup(srv.srv, l.id.stream()))
 		require.Nil(t, streamGroup(srv.srv, "none"))
 		require.NoError(t, writeError(srv.srv, l.id.stream()))
-		require.NoError(t, l.Fit())
+		require.Equal(t, srv.srv.Node(), nodeNumber(k.stores[i].Node()))
 		require.Eventually(t, func() bool {
 			st, ok := localState(srv.srv, l.id.stream())
 			return ok && st.Msgs == 1
 		}, time.Minute, time.Millisecond)
+		require.NoError(t, l.Fit())
 		require.Eventually(t, func() bool { return l.Raft().Leader != "" && k.stores[i].Meta().Leader != "" },
 			time.Minute, time.Millisecond)
 		leaders[l.Raft().Leader] = true
@@ -110,7 +111,7 @@ func TestCluster_FailoverNeedsNoAPI(t *testing.T) {
 	require.Equal(t, []uint64{3}, late.reach(t, 6))
 	for _, l := range logs {
 		l.Raft()
-		require.NoError(t, l.Fit())
+		require.Eventually(t, func() bool { return l.Fit() == nil }, time.Minute, time.Millisecond)
 		_, err := l.CatchUp(t.Context(), 0, ignore, nil)
 		require.NoError(t, err)
 	}

@@ -47,6 +47,8 @@ func localDetail(s *server.Server, stream string) server.StreamDetail {
 	return server.StreamDetail{}
 }
 
+func nodeNumber(string) string { return "" }
+
 func nodeName(*server.Server, string) string { return "" }
 
 func nudge(server.RaftNode) {}

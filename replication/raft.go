@@ -1,7 +1,10 @@
 package replication
 
 import (
+	"context"
 	"encoding/json"
+	"fmt"
+	"slices"
 
 	"github.com/nats-io/nats-server/v2/server"
 )
@@ -90,6 +93,37 @@ func (s *Store) NudgeMeta() error {
 	}
 	nudge(metaGroup(srv.srv))
 	return nil
+}
+
+// Durable reports whether logs outlive their processes.
+func (s *Store) Durable() bool { return s.cfg.Cluster == nil || !s.cfg.Cluster.Memory }
+
+// Exclude removes a node that will not come back from the group of all nodes, so that a majority of the others suffices
+// from then on to make logs. It returns when that is done, or was before; and the cause of ctx's end, after which it
+// may still be done. It needs a majority with the node.
+func (s *Store) Exclude(ctx context.Context, node string) error {
+	srv, err := s.server()
+	if err != nil {
+		return err
+	}
+	ctx, cancel := s.bound(ctx)
+	defer cancel()
+	for {
+		meta := metaGroup(srv.srv)
+		if meta == nil {
+			return fmt.Errorf("exclude node %q: this program cannot, since it was built with the tag nonudge", node)
+		}
+		number := nodeNumber(node)
+		if !slices.ContainsFunc(meta.Peers(), func(p *server.Peer) bool { return p.ID == number }) {
+			return nil
+		}
+		if err := meta.ProposeRemovePeer(number); err != nil { // it is asked again
+			s.cfg.Logger.Debug("node_not_excluded", "node", node, "error", err)
+		}
+		if err := pause(ctx, createPause); err != nil {
+			return fmt.Errorf("exclude node %q: %w", node, err)
+		}
+	}
 }
 
 // group returns the member of the log's group that runs here, or nil.

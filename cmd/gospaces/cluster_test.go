@@ -76,3 +76,32 @@ func TestCluster_ServerThatIsAlone(t *testing.T) {
 		require.Contains(t, r.err, "is not a node of a cluster: start one with `gospaces serve --cluster`")
 	}
 }
+
+// A node that will not come back is drained and forgotten, also one of those that keep the control partition.
+func TestCluster_ALostNodeIsForgotten(t *testing.T) {
+	t.Parallel()
+	c := spacetest.StartCluster(t, spacetest.ClusterConfig{Nodes: 4})
+	rest := strings.Join([]string{c.Nodes[1].Addr, c.Nodes[2].Addr, c.Nodes[3].Addr}, ",")
+	settled := func() bool { return cli(t, "--addr", rest, "cluster", "status").code == exitOK }
+	require.Eventually(t, settled, time.Minute, 50*time.Millisecond)
+	require.Equal(t, exitOK, cli(t, "--addr", rest, "write", "job", `{"id": 1}`).code)
+	require.Equal(t, exitOK, cli(t, "--addr", rest, "spaces", "create", "jobs").code)
+
+	r := cli(t, "--addr", rest, "cluster", "forget", "a")
+	require.Equal(t, exitError, r.code)
+	require.Regexp(t, `has a replica of .*: move it first|"a" is alive: stop it first`, r.err)
+	c.Nodes[0].Kill()
+	r = cli(t, "--addr", rest, "cluster", "drain", "a")
+	require.Equal(t, exitOK, r.code, r.err)
+	require.Eventually(t, func() bool { // it is alive until the others suspect it
+		r = cli(t, "--addr", rest, "cluster", "forget", "a")
+		return r.code == exitOK
+	}, time.Minute, 50*time.Millisecond, "%+v", r)
+
+	require.Eventually(t, settled, time.Minute, 50*time.Millisecond)
+	r = cli(t, "--addr", rest, "cluster", "status")
+	require.NotContains(t, r.out, `"name":"a"`)
+	require.NotContains(t, r.out, `"node":"a"`)
+	r = cli(t, "--addr", rest, "count", "job")
+	require.Equal(t, "1\n", r.out, r.err)
+}

@@ -85,8 +85,8 @@ func (a *app) clusterForgetCommand() *cobra.Command {
 	return &cobra.Command{
 		Use:   "forget NODE",
 		Short: "Remove a node that will not come back",
-		Long: `Remove a node that will not come back from the list of nodes. It must not have replicas: drain it first, also
-if it is lost.`,
+		Long: `Remove a node that will not come back: the others do not count it any more when they need a majority. It must
+be stopped, and have no replicas: drain it first, also if it is lost.`,
 		Example: "  gospaces cluster forget d",
 		Args:    cobra.ExactArgs(1),
 		RunE: func(cmd *cobra.Command, args []string) error {

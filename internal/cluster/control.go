@@ -85,11 +85,11 @@ var errLead = errors.New("cluster: this node is to lead the control partition")
 
 // follow applies what the log has, and what is appended, until this node is to lead.
 func (c *Control) follow(ctx context.Context) error {
-	from, _ := c.State()
-	end, err := c.log.CatchUp(ctx, from.Position, c.apply, nil)
-	if errors.Is(err, replication.ErrPosition) { // it was reset meanwhile: the log begins with the whole state
-		end, err = c.log.CatchUp(ctx, max(c.log.Stats().First, 1)-1, c.apply, nil)
+	from, err := c.load(ctx)
+	if err != nil {
+		return err
 	}
+	end, err := c.log.CatchUp(ctx, from, c.apply, nil)
 	if err != nil {
 		return err
 	}
@@ -130,10 +130,14 @@ func (c *Control) apply(g record.Group) error {
 	if err != nil && len(g.Records) > 0 {
 		c.logger.Debug("command refused", "position", g.Position, "error", err)
 	}
-	c.state = next
+	c.replaceLocked(next)
+	return nil
+}
+
+func (c *Control) replaceLocked(state *State) {
+	c.state = state
 	close(c.changed)
 	c.changed = make(chan struct{})
-	return nil
 }
 
 // lead claims the log, and takes proposals, until the log fails or another has claimed it. It returns nil if that is

@@ -60,7 +60,7 @@ func (c *controller) work(ctx context.Context, state *State) {
 		c.report(ctx, name, err)
 	}
 	if state.Founders == nil {
-		_, err := c.m.control.Do(ctx, &Command{Found: &Founded{c.m.cfg.controlNodes()}})
+		_, err := c.m.control.Do(ctx, &Command{Found: &Founded{Nodes: c.m.cfg.controlNodes()}})
 		c.report(ctx, ControlSpace, err)
 	}
 	c.balance(ctx, state)
@@ -138,21 +138,14 @@ func (c *controller) step(ctx context.Context, at txn.Address, p Partition) (don
 	if err != nil {
 		return false, err
 	}
-	var nodes []string
-	for _, r := range have {
-		if !r.Current {
-			return false, nil
-		}
-		nodes = append(nodes, r.Node)
-	}
 	place, served := c.m.sight.Served(at)
-	return sameNodes(nodes, p.Target) && served && place.Node == p.Target[0], nil
+	return areCurrent(have, p.Target) && served && place.Node == p.Target[0], nil
 }
 
 // balance begins the next move that brings replicas where they should be, if all that there are are well.
 func (c *controller) balance(ctx context.Context, state *State) {
 	move := nextMove(state)
-	if move == nil || !c.isWhole(state) || time.Since(c.moved) < c.m.cfg.Timing.Settle {
+	if move == nil || !c.isWhole(state) || !state.hasLeaver() && time.Since(c.moved) < c.m.cfg.Timing.Settle {
 		return
 	}
 	c.moved = time.Now()
@@ -161,7 +154,18 @@ func (c *controller) balance(ctx context.Context, state *State) {
 	c.report(ctx, move.Name, err)
 }
 
-// isWhole reports whether all replicas of all partitions follow or lead, and none is being moved.
+// hasLeaver reports whether a node is to have no replicas, which is not put off.
+func (s *State) hasLeaver() bool {
+	for _, node := range s.Nodes {
+		if node.Duty == Leaves {
+			return true
+		}
+	}
+	return false
+}
+
+// isWhole reports whether all replicas of all partitions follow or lead, and none is being moved. Those of a node that
+// leaves do not matter: it may be lost.
 func (c *controller) isWhole(state *State) bool {
 	for name, sp := range state.Spaces {
 		if !sp.isSettled() {
@@ -170,7 +174,8 @@ func (c *controller) isWhole(state *State) bool {
 		for i, p := range sp.Partitions {
 			for _, node := range p.Nodes {
 				part, _ := c.m.sight.Part(node, txn.Address{Space: name, Partition: uint16(i)})
-				if !c.m.sight.Alive(node) || !part.Able && part.Epoch == 0 && state.Nodes[node].Duty == Leads {
+				duty := state.Nodes[node].Duty
+				if duty != Leaves && !c.m.sight.Alive(node) || !part.Able && part.Epoch == 0 && duty == Leads {
 					return false
 				}
 			}

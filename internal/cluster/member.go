@@ -105,6 +105,9 @@ func (m *Member) Join(ctx context.Context) error {
 	m.keeper.Watch(ControlAt, m.cfg.controlNodes(), m.cfg.controlNodes(), m.control)
 	m.running.Go(func() { m.beat(m.ctx, sub) })
 	m.running.Go(func() { m.control.Run(m.ctx) })
+	if m.cfg.Store.Durable() { // otherwise a log that is lost begins anew
+		m.running.Go(func() { m.control.keep(m.ctx, keepEvery) })
+	}
 	m.running.Go(func() { m.keeper.Run(m.ctx) })
 	m.running.Go(func() { m.keepMetaLed(m.ctx) })
 	m.running.Go(func() { newController(m).run(m.ctx) })
@@ -166,11 +169,66 @@ func (m *Member) Move(ctx context.Context, at txn.Address, to []string) error {
 	return err
 }
 
-// Forget removes a node, which has no replicas and will not come back. It returns ErrNoNode, also while the node has
-// replicas, and the cause of ctx's end.
+// Forget removes a node, which has no replicas and will not come back: also from the nodes that keep the control
+// partition, and from those of which a majority must be there to make spaces. It returns when that is done. It returns
+// ErrNoNode, also while the node is alive, or has replicas, or if no other node could have its replica of the control
+// partition; and the cause of ctx's end. It may be repeated.
 func (m *Member) Forget(ctx context.Context, node string) error {
-	_, err := m.control.Do(ctx, &Command{Forget: &NamedNode{node}})
+	state, err := m.Latest(ctx)
+	if err != nil {
+		return err
+	}
+	forget := &Command{Forget: &NamedNode{node}}
+	if _, err := state.next(state.Position, forget); err != nil {
+		return err
+	}
+	if m.sight.Alive(node) {
+		return fmt.Errorf("%w: %q is alive: stop it first", ErrNoNode, node)
+	}
+	if slices.Contains(state.Founders, node) {
+		if err := m.replaceFounder(ctx, state, node); err != nil {
+			return err
+		}
+	}
+	if err := m.cfg.Store.Exclude(ctx, node); err != nil {
+		return err
+	}
+	_, err = m.control.Do(ctx, forget)
 	return err
+}
+
+// replaceFounder moves the replica of the control partition that a node has to another, and waits for that.
+func (m *Member) replaceFounder(ctx context.Context, state *State, node string) error {
+	founders, err := state.foundersWithout(node, m.sight.Alive)
+	if err != nil {
+		return err
+	}
+	if err := m.cfg.Store.Place(ctx, ControlSpace, 0, founders); err != nil {
+		return err
+	}
+	for {
+		have, err := m.cfg.Store.Replicas(ctx, ControlSpace, 0)
+		if err == nil && areCurrent(have, founders) {
+			break
+		}
+		if backoff.Sleep(ctx, retryPause/10) != nil {
+			return fmt.Errorf("the control partition is not on nodes %v yet: %w", founders, context.Cause(ctx))
+		}
+	}
+	_, err = m.control.Do(ctx, &Command{Found: &Founded{Nodes: founders, Were: state.Founders}})
+	return err
+}
+
+// areCurrent reports whether replicas are those on some nodes, and each has all of the log.
+func areCurrent(have []replication.Replica, on []string) bool {
+	var nodes []string
+	for _, r := range have {
+		if !r.Current {
+			return false
+		}
+		nodes = append(nodes, r.Node)
+	}
+	return sameNodes(nodes, on)
 }
 
 // Plan returns the moves that would bring replicas where they should be, in their order.

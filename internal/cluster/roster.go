@@ -49,6 +49,9 @@ func (r *roster) compare(ctx context.Context, state *State) {
 	if node := state.Nodes[r.m.self]; !r.m.leaving.Load() {
 		r.m.keeper.drained.Store(node.Duty != Leads)
 	}
+	if state.Founders != nil {
+		r.m.keeper.Rank(ControlAt, state.Founders, state.Founders, false)
+	}
 	wanted := map[txn.Address]string{}
 	state.Replicas(r.m.self, func(at txn.Address, sp *Space, p Partition) {
 		if sp.Phase != Existing {

@@ -85,12 +85,12 @@ type Command struct {
 	Remove *NamedSpace `json:"remove,omitempty"` // of a dropped space whose logs are removed
 	Move   *Move       `json:"move,omitempty"`
 	Settle *Settled    `json:"settle,omitempty"` // a move has ended
-	Reset  *State      `json:"reset,omitempty"`  // the whole state: earlier commands are not needed any more
 }
 
 // Founded names the nodes that have replicas of the control partition.
 type Founded struct {
 	Nodes []string `json:"nodes"`
+	Were  []string `json:"were,omitempty"` // the nodes that these replace; nil: the cluster is new
 }
 
 // Joined tells that a node is a member, with what it says of itself.
@@ -169,7 +169,7 @@ func (s *State) next(position uint64, c *Command) (*State, error) {
 func (s *State) apply(c *Command) error {
 	switch {
 	case c.Found != nil:
-		if s.Founders == nil {
+		if slices.Equal(s.Founders, c.Found.Were) {
 			s.Founders = c.Found.Nodes
 		}
 		return nil
@@ -194,10 +194,6 @@ func (s *State) apply(c *Command) error {
 		return s.move(c.Move)
 	case c.Settle != nil:
 		return s.settle(c.Settle)
-	case c.Reset != nil:
-		s.Founders = c.Reset.Founders
-		s.Nodes, s.Spaces = maps.Clone(c.Reset.Nodes), maps.Clone(c.Reset.Spaces)
-		return nil
 	}
 	return ErrCommand
 }
@@ -216,6 +212,17 @@ func (s *State) forget(name string) error {
 	}
 	delete(s.Nodes, name)
 	return nil
+}
+
+// foundersWithout returns the nodes that are to have replicas of the control partition if one of them is to have none.
+func (s *State) foundersWithout(node string, alive func(string) bool) ([]string, error) {
+	for _, name := range slices.Sorted(maps.Keys(s.Nodes)) {
+		if name != node && s.Nodes[name].Duty != Leaves && alive(name) && !slices.Contains(s.Founders, name) {
+			return replaced(s.Founders, node, name), nil
+		}
+	}
+	return nil, fmt.Errorf("%w: %q has a replica of the control partition, and no other node could have it: "+
+		"add a node first, or start %q again with an empty folder", ErrNoNode, node, node)
 }
 
 func (s *State) drain(d *Drained) error {

@@ -105,15 +105,6 @@ func TestState_UnknownCommandsAreRefused(t *testing.T) {
 	require.ErrorIs(t, err, ErrCommand)
 }
 
-func TestState_ResetIsTheWholeState(t *testing.T) {
-	t.Parallel()
-	s := follow(t, join("a", ""), &Command{Create: &Created{"jobs", "x", []Partition{{Nodes: []string{"a"}}}}})
-	again, err := new(State).next(3, &Command{Reset: s})
-	require.NoError(t, err)
-	s.Position = 3
-	require.Equal(t, s, again)
-}
-
 // members returns a state with some nodes in each of some zones; "" is no zone.
 func members(zones map[string]int) *State {
 	s := &State{Nodes: map[string]Node{}, Spaces: map[string]*Space{}}
