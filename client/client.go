@@ -320,8 +320,8 @@ func (c *Client) DropSpace(ctx context.Context, name string, tables bool) error 
 	return err
 }
 
-// Status returns the server's status: the JSON object that gospaces status --json prints. In a cluster that is the status
-// of the node that serves the client's space; NodeClient asks a certain node. It blocks like Echo.
+// Status returns the server's status: the JSON object that gospaces status --json prints. In a cluster that is the
+// status of the node that serves the client's space; NodeClient asks a certain node. It blocks like Echo.
 func (c *Client) Status(ctx context.Context) ([]byte, error) {
 	call := newCall(c.Space.only, wire.Status)
 	defer call.free()

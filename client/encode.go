@@ -88,8 +88,9 @@ func (c *pendingCall) fillQuery(q *call.Query, v *view) error {
 	from := &c.query
 	*q = call.Query{
 		Templates: q.Templates[:0], Order: from.Order, Txn: c.named(from.Txn), ID: uint64(from.ID), Max: max(from.Max, 1),
-		Take: c.take, Reserve: c.reserve, IfExists: from.IfExists, Claim: from.Claim, Held: from.Held, Hidden: from.Hidden != nil,
-		Begin: from.Begin, Lease: int64(from.Lease),
+		Take: c.take, Reserve: c.reserve, IfExists: from.IfExists, Claim: from.Claim, Held: from.Held,
+		Hidden: from.Hidden != nil,
+		Begin:  from.Begin, Lease: int64(from.Lease),
 	}
 	if c.op == wire.Contents {
 		q.Max = impl.Page(from)

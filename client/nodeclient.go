@@ -14,8 +14,8 @@ type NodeClient struct {
 	link   *link
 }
 
-// DialNode connects to the first server of cfg.Addr that answers. It blocks, and returns errors, as DialConfig does, but
-// does not open a space. The caller must close the NodeClient.
+// DialNode connects to the first server of cfg.Addr that answers. It blocks, and returns errors, as DialConfig does,
+// but does not open a space. The caller must close the NodeClient.
 func DialNode(ctx context.Context, cfg Config) (*NodeClient, error) {
 	c, n, err := connect(ctx, cfg)
 	if err != nil {
@@ -63,8 +63,8 @@ type TopologyNode struct {
 	Addr string `json:"addr"`
 }
 
-// TopologyPlace is a partition of a cluster, and the node that serves it; Node is "" if there is none. Of two places the
-// one with the higher epoch is newer.
+// TopologyPlace is a partition of a cluster, and the node that serves it; Node is "" if there is none. Of two places
+// the one with the higher epoch is newer.
 type TopologyPlace struct {
 	Space     string `json:"space"`
 	Partition int    `json:"partition"`

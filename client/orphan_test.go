@@ -111,7 +111,9 @@ func TestOrphan_BegunTransactionsAndRegistrationsEnd(t *testing.T) {
 	require.Eventually(t, fate(space.Aborted), time.Minute, time.Millisecond)
 
 	query := mustMatch(t, c, job{})
-	registrations := func(want int) func() bool { return func() bool { return n.partition().Stats().Registrations == want } }
+	registrations := func(want int) func() bool {
+		return func() bool { return n.partition().Stats().Registrations == want }
+	}
 	err = s.giveUp(t, func(ctx context.Context) error { _, err := c.Notify(ctx, query, 0, space.Forever); return err },
 		registrations(1))
 	require.ErrorIs(t, err, context.Canceled)
@@ -125,7 +127,9 @@ func TestOrphan_RegistrationsEndAfterARestart(t *testing.T) {
 	n := startNode(t, server.Config{})
 	s, c, _ := slowClient(t, n)
 	query := mustMatch(t, c, job{})
-	registrations := func(want int) func() bool { return func() bool { return n.partition().Stats().Registrations == want } }
+	registrations := func(want int) func() bool {
+		return func() bool { return n.partition().Stats().Registrations == want }
+	}
 	err := s.giveUp(t, func(ctx context.Context) error { _, err := c.Notify(ctx, query, 0, space.Forever); return err },
 		registrations(1))
 	require.ErrorIs(t, err, context.Canceled)

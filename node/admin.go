@@ -59,7 +59,8 @@ func (n *Node) startAdmin() error {
 	mux.HandleFunc("GET /debug/pprof/symbol", pprof.Symbol)
 	mux.HandleFunc("GET /debug/pprof/trace", pprof.Trace)
 	n.admin = &admin{
-		listener: listener, server: &http.Server{Handler: mux, ReadHeaderTimeout: 10 * time.Second}, done: make(chan error, 1),
+		listener: listener, server: &http.Server{Handler: mux, ReadHeaderTimeout: 10 * time.Second},
+		done: make(chan error, 1),
 	}
 	go func() { n.admin.done <- n.admin.server.Serve(listener) }()
 	return nil

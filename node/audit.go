@@ -12,8 +12,8 @@ type audited struct {
 	Hash     string `json:"hash"` // 16 hexadecimal digits
 }
 
-// serveAudit answers with the state of each replica on this node that has no change on its way to the log, by partition.
-// Replicas of one partition must have the same hash at the same position. It visits all entries.
+// serveAudit answers with the state of each replica on this node that has no change on its way to the log, by
+// partition. Replicas of one partition must have the same hash at the same position. It visits all entries.
 func (n *Node) serveAudit(w http.ResponseWriter, _ *http.Request) {
 	if !n.up.Load() {
 		http.Error(w, "starting or stopping", http.StatusServiceUnavailable)

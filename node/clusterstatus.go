@@ -64,7 +64,8 @@ func (f *fleet) status() *clusterStatus {
 	members := map[string]*memberStatus{}
 	for name, n := range state.Nodes {
 		members[name] = &memberStatus{
-			Name: name, Addr: n.Addr, Zone: n.Zone, Alive: sight.Alive(name), Drained: n.Duty != cluster.Leads, Version: n.Version,
+			Name: name, Addr: n.Addr, Zone: n.Zone, Alive: sight.Alive(name), Drained: n.Duty != cluster.Leads,
+			Version: n.Version,
 		}
 	}
 	for space, sp := range state.Spaces {
@@ -115,7 +116,8 @@ func (f *fleet) partitionStatus(at txn.Address, p cluster.Partition) partitionSt
 		part, known := sight.Part(node, at)
 		newest = max(newest, part.Position)
 		r := replicaStatus{
-			Node: node, Alive: sight.Alive(node), Able: part.Able || part.Epoch > 0 && part.Epoch == ps.Epoch, Position: part.Position,
+			Node: node, Alive: sight.Alive(node), Able: part.Able || part.Epoch > 0 && part.Epoch == ps.Epoch,
+			Position: part.Position,
 		}
 		switch {
 		case r.Able:

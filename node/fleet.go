@@ -363,13 +363,15 @@ func (b afloat) Lookup(at txn.Address) (server.Place, error) {
 	switch {
 	case sp == nil || sp.Phase == cluster.Removing:
 		if at.Partition != 0 {
-			return server.Place{}, fmt.Errorf("%w: there is no space %q, so it has no partition %d", call.ErrInvalidArgument, at.Space,
-				at.Partition)
+			return server.Place{},
+				fmt.Errorf("%w: there is no space %q, so it has no partition %d", call.ErrInvalidArgument, at.Space,
+					at.Partition)
 		}
 		return server.Place{Host: f.absent}, nil
 	case int(at.Partition) >= len(sp.Partitions):
-		return server.Place{}, fmt.Errorf("%w: space %q has no partition %d: its last one is %d", call.ErrInvalidArgument, at.Space,
-			at.Partition, len(sp.Partitions)-1)
+		return server.Place{},
+			fmt.Errorf("%w: space %q has no partition %d: its last one is %d", call.ErrInvalidArgument, at.Space,
+				at.Partition, len(sp.Partitions)-1)
 	}
 	if node, epoch := f.primary(at); node != "" {
 		return server.Place{}, &call.ElsewhereError{Node: node, Epoch: epoch}
@@ -422,7 +424,8 @@ func (b afloat) Drop(ctx context.Context, name string, tables bool) ([]server.Ho
 		return nil, fmt.Errorf("%w: space %q cannot be dropped: it is the one of all programs that name none",
 			call.ErrInvalidArgument, name)
 	case tables && f.pool == nil:
-		return nil, fmt.Errorf("%w: this cluster mirrors to no database: there are no tables to drop", call.ErrInvalidArgument)
+		return nil, fmt.Errorf("%w: this cluster mirrors to no database: there are no tables to drop",
+			call.ErrInvalidArgument)
 	}
 	err := f.member.DropSpace(ctx, name)
 	switch {

@@ -48,7 +48,8 @@ var (
 	waiting      = gauge("waiting_calls", "Calls that wait for an entry.", "space", "partition")
 	listening    = gauge("registrations", "Registrations for events.", "space", "partition")
 	transactions = gauge("transactions", "Open transactions.", "space", "partition")
-	prepared     = gauge("prepared_branches", "Parts of transactions over several partitions whose outcome is not known here.",
+	prepared     = gauge("prepared_branches",
+		"Parts of transactions over several partitions whose outcome is not known here.",
 		"space", "partition")
 	kinds     = gauge("kinds", "Kinds of entries.", "space", "partition")
 	memory    = gauge("partition_memory_bytes", "Memory charged for the partition.", "space", "partition")

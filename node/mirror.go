@@ -82,7 +82,8 @@ func (ss *spaces) startMirror(s *hosted, partitions int) error {
 	var err error
 	logger := ss.cfg.Logger.With("space", s.at.String())
 	s.mirror, err = writeback.New(mirrored{s.log, s.snapshots}, writeback.Config{
-		Pool: ss.pool, Space: s.at.Space, Partition: int(s.at.Partition), Partitions: partitions, Modes: ss.cfg.Mirror, Lanes: ss.cfg.Lanes, Logger: logger,
+		Pool: ss.pool, Space: s.at.Space, Partition: int(s.at.Partition), Partitions: partitions, Modes: ss.cfg.Mirror,
+		Lanes: ss.cfg.Lanes, Logger: logger,
 	})
 	if err != nil {
 		return err

@@ -64,8 +64,8 @@ type Config struct {
 	SnapshotEvery time.Duration // 0: an hour
 	EventLog      int64         // bytes of a log kept for listeners that do not collect their events; 0: 1 GiB
 
-	// Admin is an address for operators, as in 127.0.0.1:7421: over HTTP it serves /healthz, /readyz, /metrics (Prometheus)
-	// and /debug/pprof. Nothing protects it. "": none.
+	// Admin is an address for operators, as in 127.0.0.1:7421: over HTTP it serves /healthz, /readyz, /metrics
+	// (Prometheus) and /debug/pprof. Nothing protects it. "": none.
 	Admin string
 
 	AcceptLoss bool // start with what is left of lost or damaged logs

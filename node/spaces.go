@@ -82,7 +82,10 @@ const defaultSpace = "default"
 
 // openSpaces opens all spaces in the folder.
 func openSpaces(ctx context.Context, cfg *Config, b *budget.Budget, up *startup) (*spaces, error) {
-	ss := &spaces{cfg: cfg, budget: b, byName: map[string]*family{}, refused: map[string]error{}, debris: map[string]bool{}}
+	ss := &spaces{
+		cfg: cfg, budget: b, byName: map[string]*family{}, refused: map[string]error{},
+		debris: map[string]bool{},
+	}
 	ss.ctx, ss.cancel = context.WithCancel(context.Background())
 	ss.watching.Go(func() { b.Watch(ss.ctx) })
 	ss.shared = local.Group{

@@ -182,7 +182,8 @@ func sumStatus(name string, parts []*hosted) spaceStatus {
 func (s *hosted) status() spaceStatus {
 	p := s.partition.Stats()
 	st := spaceStatus{
-		Name: s.at.String(), Partition: int(s.at.Partition), Waiting: p.Waiting, Registrations: p.Registrations, Txns: p.Txns, Kinds: p.Kinds,
+		Name: s.at.String(), Partition: int(s.at.Partition), Waiting: p.Waiting, Registrations: p.Registrations, Txns: p.Txns,
+		Kinds:  p.Kinds,
 		Memory: p.Memory, Prepared: p.Prepared, Error: text(p.Err), Throttle: text(p.Throttle), Throttled: p.Throttled,
 	}
 	st.Entries = entriesStatus{Ready: p.Ready, Held: p.Apart.Held, Delayed: p.Apart.Delayed}

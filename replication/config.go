@@ -21,8 +21,8 @@ type Config struct {
 	// Cluster makes the store a node of a cluster; nil: this process alone has the logs.
 	Cluster *Cluster
 
-	// AcceptLoss goes on with what is left of logs that are lost, or have lost their ends. Each is another incarnation then, and tells its readers
-	// that identities may have been lost (record.Lost).
+	// AcceptLoss goes on with what is left of logs that are lost, or have lost their ends. Each is another incarnation
+	// then, and tells its readers that identities may have been lost (record.Lost).
 	AcceptLoss bool
 
 	// Unfinished makes a new folder that cannot be opened before Finish, so that no server is started on part of its

@@ -47,9 +47,9 @@ func (l *alone) ended(follows uint64) ending {
 }
 
 // claimsAfter returns the position after which a claim is to be stored that follows a position, and how often the log
-// has lost something, if that is now: the claim tells its readers. A log that begins after a snapshot lacks what followed
-// in the log of the snapshot. It asks the server for nothing, unless the log ended otherwise than it should when this
-// process began.
+// has lost something, if that is now: the claim tells its readers. A log that begins after a snapshot lacks what
+// followed in the log of the snapshot. It asks the server for nothing, unless the log ended otherwise than it should
+// when this process began.
 func (l *alone) claimsAfter(ctx context.Context, follows uint64) (last uint64, loss int, err error) {
 	e := l.ended(follows)
 	if e.last < follows {

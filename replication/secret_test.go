@@ -14,19 +14,28 @@ func TestCluster_IsRefused(t *testing.T) {
 	three := []Peer{{"a", "127.0.0.1:6221"}, {"b", "localhost:6222"}, {"c", "[::1]:6223"}}
 	far := []Peer{{"a", "127.0.0.1:6221"}, {"b", "127.0.0.1:6222"}, {"c", "192.0.2.1:6223"}}
 	for want, c := range map[string]Cluster{
-		"":                                          {Name: "x", Node: "a", Peers: three},
-		"must have 1 to 64 lower-case letters":      {Name: "x", Node: "A", Peers: append([]Peer{{"A", "h:1"}}, three...)},
-		"a cluster of one node never elects":        {Name: "x", Node: "a", Peers: three[:1]},
-		"a cluster of two nodes stops when":         {Name: "x", Node: "a", Peers: three[:2]},
-		`node "d" is not one of`:                    {Name: "x", Node: "d", Peers: three},
-		`two peers have the name a, or the address`: {Name: "x", Node: "a", Peers: append([]Peer{{"a", "127.0.0.1:9"}}, three...)},
-		`must be HOST:PORT`:                         {Name: "x", Node: "a", Peers: append([]Peer{{"d", "127.0.0.1"}}, three...)},
-		`the address of Cluster.Listen is ":1"`:     {Name: "x", Node: "a", Peers: three, Listen: ":1"},
-		"set Cluster.Key or Cluster.TLS":            {Name: "x", Node: "a", Peers: far},
-		"nodes on several machines must know":       {Name: "x", Node: "a", Peers: three, Listen: "0.0.0.0:6222"},
-		"must have 16 or more":                      {Name: "x", Node: "a", Peers: three, Key: []byte("short")},
-		"Cluster.TLS has no certificate":            {Name: "x", Node: "a", Peers: three, TLS: &tls.Config{}},
-		"exclude each other":                        {Name: "x", Node: "a", Peers: three, TLS: &tls.Config{}, Key: make([]byte, 16)},
+		"":                                     {Name: "x", Node: "a", Peers: three},
+		"must have 1 to 64 lower-case letters": {Name: "x", Node: "A", Peers: append([]Peer{{"A", "h:1"}}, three...)},
+		"a cluster of one node never elects":   {Name: "x", Node: "a", Peers: three[:1]},
+		"a cluster of two nodes stops when":    {Name: "x", Node: "a", Peers: three[:2]},
+		`node "d" is not one of`:               {Name: "x", Node: "d", Peers: three},
+		`two peers have the name a, or the address`: {
+			Name: "x", Node: "a",
+			Peers: append([]Peer{{"a", "127.0.0.1:9"}}, three...),
+		},
+		`must be HOST:PORT`: {
+			Name: "x", Node: "a",
+			Peers: append([]Peer{{"d", "127.0.0.1"}}, three...),
+		},
+		`the address of Cluster.Listen is ":1"`: {Name: "x", Node: "a", Peers: three, Listen: ":1"},
+		"set Cluster.Key or Cluster.TLS":        {Name: "x", Node: "a", Peers: far},
+		"nodes on several machines must know":   {Name: "x", Node: "a", Peers: three, Listen: "0.0.0.0:6222"},
+		"must have 16 or more":                  {Name: "x", Node: "a", Peers: three, Key: []byte("short")},
+		"Cluster.TLS has no certificate":        {Name: "x", Node: "a", Peers: three, TLS: &tls.Config{}},
+		"exclude each other": {
+			Name: "x", Node: "a", Peers: three, TLS: &tls.Config{},
+			Key: make([]byte, 16),
+		},
 	} {
 		_, err := Config{Dir: "d", Cluster: &c}.withDefaults()
 		if want == "" {

@@ -320,7 +320,8 @@ func (n *ClusterNode) startProcess() (running, error) {
 		peers = append(peers, other.peer.Name+"="+other.peer.Addr)
 	}
 	args := []string{
-		"--listen", n.Addr, "--admin", strings.TrimSuffix(n.Addr, "0") + "1", "--data", n.data, "--cluster", "test", "--node", n.Name, "--peers", strings.Join(peers, ","),
+		"--listen", n.Addr, "--admin", strings.TrimSuffix(n.Addr, "0") + "1", "--data", n.data, "--cluster", "test", "--node",
+		n.Name, "--peers", strings.Join(peers, ","),
 	}
 	cfg := n.of.cfg
 	for flag, value := range map[string]string{

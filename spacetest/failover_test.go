@@ -193,8 +193,8 @@ func TestFailover_AllNodesKilled(t *testing.T) {
 	})
 }
 
-// What programs have in hand when the primary is killed goes on at another node: a transaction that has taken commits, a
-// take that waits is served, and a listener hears each event once.
+// What programs have in hand when the primary is killed goes on at another node: a transaction that has taken commits,
+// a take that waits is served, and a listener hears each event once.
 func TestFailover_WhatIsInHandGoesOn(t *testing.T) {
 	t.Parallel()
 	f := newFailover(t)

@@ -26,10 +26,11 @@ const mirrorLog = 1 << 20
 // filled is a server whose database has gone away until as much was written as the log keeps for it.
 type filled struct {
 	*kit
-	s     *ServerHandle
-	dsn   string
-	c     *Client
-	known map[int]bool // ids of the entries that were written; others may be in the space only when their writes have returned
+	s   *ServerHandle
+	dsn string
+	c   *Client
+	// ids of the entries that were written; others may be in the space only when their writes have returned
+	known map[int]bool
 }
 
 // load is what fills a log.

@@ -78,7 +78,8 @@ func (g *guest) Write(ctx context.Context, under txn.ID, entries []space.Draft) 
 	return grants, err
 }
 
-// split calls f for the leases of transactions, and for the others, with their positions in ids, and joins what it returns.
+// split calls f for the leases of transactions, and for the others, with their positions in ids, and joins what it
+// returns.
 func (g *guest) split(ids []space.LeaseID, f func(sp space.Space, ids []space.LeaseID, at []int) error) error {
 	var split [2][]space.LeaseID
 	var at [2][]int

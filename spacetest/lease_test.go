@@ -14,8 +14,8 @@ import (
 	"github.com/gospaces/gospaces/spacetest"
 )
 
-// TestReadLease runs the suite on primaries whose read leases are over when they are granted, so that every answer waits
-// for a message of the log.
+// TestReadLease runs the suite on primaries whose read leases are over when they are granted, so that every answer
+// waits for a message of the log.
 func TestReadLease(t *testing.T) {
 	t.Parallel()
 	store, err := replication.Open(t.Context(), replication.Config{Dir: t.TempDir()})

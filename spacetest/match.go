@@ -73,8 +73,9 @@ func matchOneDiffers(k *kit) {
 	other := 8
 	for name, change := range map[string]func(*every){
 		"int": func(v *every) { v.Int-- }, "int8": func(v *every) { v.Int8++ }, "uint64": func(v *every) { v.Uint64++ },
-		"float32": func(v *every) { v.Float32 += 0.5 }, "float64": func(v *every) { v.Float64 = math.Nextafter(v.Float64, 0) },
-		"string": func(v *every) { v.String += "!" }, "case": func(v *every) { v.String = "Héllo" },
+		"float32": func(v *every) { v.Float32 += 0.5 },
+		"float64": func(v *every) { v.Float64 = math.Nextafter(v.Float64, 0) },
+		"string":  func(v *every) { v.String += "!" }, "case": func(v *every) { v.String = "Héllo" },
 		"bytes": func(v *every) { v.Bytes = append(v.Bytes, 0) }, "time": func(v *every) { v.Time = v.Time.Add(1) },
 		"duration": func(v *every) { v.Duration++ }, "array": func(v *every) { v.Array[3]++ },
 		"list": func(v *every) { v.Strings = v.Strings[:1] }, "map value": func(v *every) { v.Map["a"]++ },
@@ -241,7 +242,14 @@ func matchStrings(k *kit) {
 type list struct{ Words []string }
 
 func matchLists(k *kit) {
-	lists := []list{{[]string{"a", "b"}}, {[]string{"b", "a"}}, {[]string{"ab"}}, {[]string{"a", "b", ""}}, {[]string{"", "a", "b"}}, {[]string{}}}
+	lists := []list{
+		{[]string{"a", "b"}},
+		{[]string{"b", "a"}},
+		{[]string{"ab"}},
+		{[]string{"a", "b", ""}},
+		{[]string{"", "a", "b"}},
+		{[]string{}},
+	}
 	writeAll(k, lists...)
 	for _, l := range lists {
 		require.Equal(k, 1, count(k, list{}, space.Where("words", space.Eq(l.Words))), "%q", l.Words)
@@ -321,7 +329,8 @@ func matchManyValues(k *kit) {
 	}
 }
 
-// matchNullIndexed asks so often for either of two fields that both have an index, and each entry is null in one of them.
+// matchNullIndexed asks so often for either of two fields that both have an index, and each entry is null in one of
+// them.
 func matchNullIndexed(k *kit) {
 	const n = 600
 	names, ids := make([]string, n), make([]int, n)

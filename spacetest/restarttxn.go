@@ -16,12 +16,18 @@ import (
 
 func restartTxnCases() cases {
 	return cases{
-		{"who has only taken goes on, and commits", restartHolds},                                               // semantics 9.2
-		{"who has only taken goes on, and gives back, in the old place", restartGivesBack},                      // semantics 9.2
-		{"who has taken and done more has ended, and what it took is there, in its old place", restartVolatile}, // semantics 9.2
-		{"a handler goes on over a restart, and its job is done once", restartHandler},                          // semantics 9.2
-		{"a handler hears at once that a restart has ended its transaction", restartHandlerLost},                // semantics 9.2
-		{"what was taken under a lease that ends is there again", restartLapsed},                                // semantics 9.2
+		// semantics 9.2
+		{"who has only taken goes on, and commits", restartHolds},
+		// semantics 9.2
+		{"who has only taken goes on, and gives back, in the old place", restartGivesBack},
+		// semantics 9.2
+		{"who has taken and done more has ended, and what it took is there, in its old place", restartVolatile},
+		// semantics 9.2
+		{"a handler goes on over a restart, and its job is done once", restartHandler},
+		// semantics 9.2
+		{"a handler hears at once that a restart has ended its transaction", restartHandlerLost},
+		// semantics 9.2
+		{"what was taken under a lease that ends is there again", restartLapsed},
 		{"what an open transaction wrote never was", restartOpenWrites},
 		{"the locks of an open transaction are gone", restartOpenLocks},
 		{"what was committed is there as a whole", restartCommitted},

@@ -23,7 +23,8 @@ func schemaCases() cases {
 		{"a kind whose super is not registered is refused", schemaUnknownSuper},
 		{"a schema that no space could have is refused", schemaInvalid},
 		{"a template for fields that the kind does not have is refused", schemaBadTemplate},
-		{"a call during which an empty kind changes its classes conflicts, or does not", schemaChangesUnderCalls}, // semantics 1.6
+		// semantics 1.6
+		{"a call during which an empty kind changes its classes conflicts, or does not", schemaChangesUnderCalls},
 	}
 }
 
@@ -80,7 +81,8 @@ func changeUnderCalls(changer, k *kit) {
 	k.needOnePartition()
 	change := start(changer, func(ctx context.Context) (any, error) {
 		for range 200 {
-			if err := errors.Join(writeAndTake(ctx, changer.sp, first{1}), writeAndTake(ctx, changer.sp, conflicting{"1"})); err != nil {
+			if err := errors.Join(writeAndTake(ctx, changer.sp, first{1}),
+				writeAndTake(ctx, changer.sp, conflicting{"1"})); err != nil {
 				return nil, err
 			}
 		}

@@ -79,7 +79,8 @@ func (s *soak) show() {
 		return
 	}
 	fmt.Fprintf(os.Stderr, "soak: %v of %v: %d rounds, %d calls, %d of them of unknown outcome, %d disturbances\n",
-		time.Since(s.began).Round(time.Second), s.until.Sub(s.began), s.rounds.Load(), s.calls.Load(), s.unknown.Load(), s.disturbances.Load())
+		time.Since(s.began).Round(time.Second), s.until.Sub(s.began), s.rounds.Load(), s.calls.Load(),
+		s.unknown.Load(), s.disturbances.Load())
 }
 
 // round runs one program, all of which follows from seed.

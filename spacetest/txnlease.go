@@ -17,9 +17,11 @@ func txnLeaseCases() cases {
 		{"a lease of zero ends at once", txnLeaseZero},
 		{"a client that knows its number may renew a transaction", txnLeaseByNumber},
 		{"a keeper keeps a transaction open, and tells when it has ended", txnLeaseKeeper},
-		{"leases run while their entries are written but not committed", txnLeaseOfWritten},                  // L-08, semantics 5.6
-		{"a lease that is renewed before the commit holds after it", txnLeaseOfRenewed},                      // L-15
-		{"an entry whose lease ends under a take is not there again", txnLeaseUnderTake},                     // L-18, semantics 5.6
+		// L-08, semantics 5.6
+		{"leases run while their entries are written but not committed", txnLeaseOfWritten},
+		{"a lease that is renewed before the commit holds after it", txnLeaseOfRenewed}, // L-15
+		// L-18, semantics 5.6
+		{"an entry whose lease ends under a take is not there again", txnLeaseUnderTake},
 		{"an entry whose lease ends under a read is gone", txnLeaseUnderRead},                                // semantics 5.6
 		{"an entry that is cancelled under a lock is gone, and the commit goes on", txnLeaseCancelUnderLock}, // semantics 5.6
 		{"what is written without a lease under a transaction lives forever", txnLeaseForever},               // L-05

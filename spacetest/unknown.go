@@ -22,9 +22,12 @@ func unknownCases() cases {
 		{"a registration that contradicts the schema hears nothing", unknownContradictedListener},            // semantics 1.8
 		{"a kind without entries takes other classes", reclassEmpty},                                         // semantics 1.6
 		{"a kind with invisible entries does not", reclassHidden},                                            // semantics 1.6
-		{"a kind that was dropped may come back as another", dropAndReturn},                                  // semantics 1.12
-		{"waits and registrations go on for the name of a dropped kind", dropUnderWaiters},                   // semantics 1.12
-		{"a kind in use is not dropped", dropInUse},                                                          // semantics 1.12
+		// semantics 1.12
+		{"a kind that was dropped may come back as another", dropAndReturn},
+		// semantics 1.12
+		{"waits and registrations go on for the name of a dropped kind", dropUnderWaiters},
+		// semantics 1.12
+		{"a kind in use is not dropped", dropInUse},
 		{"a transaction may look for unknown kinds, while it is open", unknownUnderTxn},
 	}
 }

@@ -277,7 +277,8 @@ func addInvalid(k *kit) {
 	_, err := space.Add(k.ctx, k.sp, simple{Name: "none"}, "id", 1, space.NoWait())
 	k.fails(space.ErrNoMatch, err)
 	write(k, sample())
-	for _, field := range []string{"float64", "bool", "time", "uint64", "ints"} { // the number in uint64 is beyond an int64
+	// the number in uint64 is beyond an int64
+	for _, field := range []string{"float64", "bool", "time", "uint64", "ints"} {
 		_, err := space.Add(k.ctx, k.sp, every{}, field, 1)
 		require.ErrorIs(k, err, space.ErrInvalidArgument, field)
 	}

@@ -21,8 +21,9 @@ type workload struct {
 	crossKeys      bool // some patterns and transactions span keys
 	txns           int  // so many calls of a hundred are transactions
 	updates        int  // so many of a hundred calls outside transactions change items in place
-	unsteady       bool // calls may fail because the server goes away; otherwise only ended contexts and ended leases are expected
-	crashes        bool // the disturbances end the server and start it again: nothing that is under way survives them
+	// calls may fail because the server goes away; otherwise only ended contexts and ended leases are expected
+	unsteady bool
+	crashes  bool // the disturbances end the server and start it again: nothing that is under way survives them
 }
 
 // run lets clients call at random and returns what they saw, with a last client that drains what is left. They share

@@ -77,7 +77,8 @@ func (db *database) tablesOf(space string) (tables []string, err error) {
 		if !known {
 			return ErrNoMirror
 		}
-		names, err := queryNames(tx, `SELECT DISTINCT table_name FROM gospaces.kinds WHERE space = $1 AND table_name <> ''`, space)
+		names, err := queryNames(tx, `SELECT DISTINCT table_name FROM gospaces.kinds WHERE space = $1 AND table_name <> ''`,
+			space)
 		for _, name := range names {
 			tables = append(tables, schema+"."+quote(name))
 		}

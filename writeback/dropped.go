@@ -217,8 +217,8 @@ func (db *database) setAside(tx *sql.Tx, t *table) error {
 	return db.renameKind(tx, t, aside.name)
 }
 
-// asideSuffix is the end of the name of a table that was set aside. Kind numbers of a partition are never reused, so the
-// name is unique.
+// asideSuffix is the end of the name of a table that was set aside. Kind numbers of a partition are never reused, so
+// the name is unique.
 func (t *table) asideSuffix() string {
 	suffix := "_dropped_"
 	if t.partition > 0 {

@@ -148,8 +148,8 @@ func (db *database) repair(tx *sql.Tx) error {
 	return nil
 }
 
-// forgotten reports whether the catalog has lost kinds, which are numbered without gaps, though other partitions may know
-// their tables.
+// forgotten reports whether the catalog has lost kinds, which are numbered without gaps, though other partitions may
+// know their tables.
 func (db *database) forgotten() bool {
 	if db.partitions == 1 || len(db.tables) == 0 {
 		return db.partitions > 1 && db.highest > 0

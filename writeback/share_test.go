@@ -82,7 +82,8 @@ func partDiffers(db *sql.DB, p, partitions int, m *model) error {
 	tables := make(map[uint32]string)
 	for kind, s := range m.kinds {
 		var table string
-		if err := db.QueryRow(`SELECT table_name FROM gospaces.kinds WHERE space = 'test' AND partition = $1 AND kind = $2`, p,
+		if err := db.QueryRow(`SELECT table_name FROM gospaces.kinds WHERE space = 'test' AND partition = $1 AND kind = $2`,
+			p,
 			kind).Scan(&table); err != nil {
 			return fmt.Errorf("kind %d: %w", kind, err)
 		}
@@ -196,12 +197,16 @@ func TestParted_PartitionsShareTablesThatFit(t *testing.T) {
 	t.Parallel()
 	x := newParted(t, writeback.Config{}, 3, 1)
 	x.startAll()
-	more := &template.Schema{Kind: "Job", Fields: append([]template.Field{{Name: "prio", Class: template.Int}}, job.Fields...)}
+	more := &template.Schema{
+		Kind:   "Job",
+		Fields: append([]template.Field{{Name: "prio", Class: template.Int}}, job.Fields...),
+	}
 	other := &template.Schema{Kind: "Job", Fields: []template.Field{{Name: "id", Class: template.String}}}
 	x.follow(0, jobsOf(t, kindRecord(1, job), 0, 1, 2))
 	x.flush()
 	x.follow(1, kindRecord(1, more))
-	x.follow(1, record.AppendPut(nil, txn.IDBase(1)+1, 1, forever, row(t, more, map[string]any{"id": int64(7), "prio": int64(3)})))
+	x.follow(1,
+		record.AppendPut(nil, txn.IDBase(1)+1, 1, forever, row(t, more, map[string]any{"id": int64(7), "prio": int64(3)})))
 	x.follow(2, kindRecord(1, other))
 	x.follow(2, record.AppendPut(nil, txn.IDBase(2)+1, 1, forever, row(t, other, map[string]any{"id": "seven"})))
 	x.flush()

@@ -70,9 +70,9 @@ func (db *database) findCatalog(tx *sql.Tx) error {
 }
 
 // OpenTables connects to the database that mirrors a space and begins to read it. It returns an error that wraps
-// ErrNoMirror if the database mirrors no space of that name, or ErrIncomplete if the mirror knows that tables lack rows,
-// or those of a partition, and incomplete is false; otherwise an error that describes a table that others have changed. When ctx ends the
-// connection is cut. The caller must close it.
+// ErrNoMirror if the database mirrors no space of that name, or ErrIncomplete if the mirror knows that tables lack
+// rows, or those of a partition, and incomplete is false; otherwise an error that describes a table that others have
+// changed. When ctx ends the connection is cut. The caller must close it.
 func OpenTables(ctx context.Context, dsn, space string, incomplete bool) (*Tables, error) {
 	cfg, err := Config{DSN: dsn, Space: space}.withDefaults()
 	if err != nil {

@@ -48,8 +48,8 @@ func New(source Source, cfg Config) (*Writer, error) {
 // Run mirrors the log until ctx ends, and then returns nil; a transaction in progress is aborted, and nothing is lost,
 // since its records are still in the log. Run waits until failures of any kind and duration are over, and reports them
 // in Stats. The exception is a database that mirrors another log: Run returns an error that wraps ErrOtherLog and says
-// what to do. If the source is a Verifier, Run first makes sure that it is this log, and not the knowledge of it, that is
-// behind the database: while another process writes the log, Run waits. Run must be called only once.
+// what to do. If the source is a Verifier, Run first makes sure that it is this log, and not the knowledge of it, that
+// is behind the database: while another process writes the log, Run waits. Run must be called only once.
 func (w *Writer) Run(ctx context.Context) error {
 	if w.own {
 		defer w.cfg.Pool.Close()

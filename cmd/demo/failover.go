@@ -9,8 +9,8 @@ import (
 	"github.com/gospaces/gospaces/space"
 )
 
-// failover kills the node that serves the space when three quarters of the files are read, and says for how long clients
-// waited.
+// failover kills the node that serves the space when three quarters of the files are read, and says for how long
+// clients waited.
 func (d *demo) failover(s servers, sp space.Space, run Run) error {
 	ctx, jobs := d.family.ctx, FileJob{Run: run.ID}
 	if err := leaves(ctx, sp, jobs, run.Files/4); err != nil {

@@ -89,7 +89,8 @@ func (a *app) command() *cobra.Command {
 	root.AddCommand(
 		a.serveCommand(), a.writeCommand(), a.readCommand(), a.takeCommand(), a.watchCommand(), a.countCommand(),
 		a.renewCommand(), a.cancelCommand(), a.txnCommand(), a.outcomeCommand(),
-		a.kindsCommand(), a.spacesCommand(), a.statusCommand(), a.clusterCommand(), a.registrationsCommand(), a.deadLettersCommand(),
+		a.kindsCommand(), a.spacesCommand(), a.statusCommand(), a.clusterCommand(), a.registrationsCommand(),
+		a.deadLettersCommand(),
 		a.snapshotCommand(),
 		a.backupCommand(), a.restoreCommand(), a.loadCommand(), a.verifyCommand(), a.benchCommand(), a.versionCommand(),
 	)
@@ -115,7 +116,8 @@ func (a *app) dialError(err error) error {
 	case errors.Is(err, space.ErrInvalidArgument):
 		return usageError{err}
 	case errors.Is(err, client.ErrNotServer):
-		return fmt.Errorf("what listens at %s does not answer as a gospaces server: name another with --addr (%w)", a.addr, err)
+		return fmt.Errorf("what listens at %s does not answer as a gospaces server: name another with --addr (%w)",
+			a.addr, err)
 	}
 	return err
 }

@@ -30,8 +30,9 @@ All spaces are as they were at one moment, while they go on to serve: if what wa
 file, so is all that was done before in any other, and a transaction over several spaces is in it as a whole or
 not at all. The file holds everything that the server knows: entries with their identities, order and leases,
 kinds, registrations.`,
-		Example: "  gospaces backup spaces.backup\n  gospaces verify spaces.backup\n  gospaces restore spaces.backup --data new-folder",
-		Args:    operands(1, 1),
+		Example: "  gospaces backup spaces.backup\n  gospaces verify spaces.backup\n" +
+			"  gospaces restore spaces.backup --data new-folder",
+		Args: operands(1, 1),
 		RunE: func(cmd *cobra.Command, args []string) error {
 			return a.backup(cmd.Context(), args[0], force)
 		},

@@ -208,7 +208,8 @@ func (st *clusterStatus) moving(space string, partition int) string {
 func (st *clusterStatus) led(move *node.MoveRequest) string {
 	for _, p := range st.Partitions {
 		if p.Space == move.Space && p.Partition == int(move.Partition) && p.Primary != move.To[0] {
-			return fmt.Sprintf("%s/%d is led by %s until %s is ready", p.Space, p.Partition, cmp.Or(p.Primary, "no node"), move.To[0])
+			return fmt.Sprintf("%s/%d is led by %s until %s is ready",
+				p.Space, p.Partition, cmp.Or(p.Primary, "no node"), move.To[0])
 		}
 	}
 	return ""

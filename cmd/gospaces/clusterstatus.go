@@ -128,7 +128,9 @@ func (st *clusterStatus) wrong() (wrong []string) {
 		}
 		for _, r := range p.Replicas {
 			if r.Alive && !st.isReady(&r) {
-				wrong = append(wrong, fmt.Sprintf("the replica of %s at %s is not ready: %s", at, r.Node, packages.ReplaceAllString(oneLine(r.Why), "$1")))
+				wrong = append(wrong,
+					fmt.Sprintf("the replica of %s at %s is not ready: %s",
+						at, r.Node, packages.ReplaceAllString(oneLine(r.Why), "$1")))
 			}
 		}
 	}

@@ -59,7 +59,8 @@ func ids(t *testing.T, out string) []string {
 func TestRead_EveryOperator(t *testing.T) {
 	t.Parallel()
 	s := memory(t)
-	s.must(t, "write", "e", `{"id": 1, "n": -3, "f": 1.5, "s": "abc", "b": true}`, `{"id": 2, "n": 10, "f": 2.5, "s": "abd", "b": false}`, `{"id": 3}`)
+	s.must(t, "write", "e", `{"id": 1, "n": -3, "f": 1.5, "s": "abc", "b": true}`,
+		`{"id": 2, "n": 10, "f": 2.5, "s": "abd", "b": false}`, `{"id": 3}`)
 	for where, want := range map[string][]string{
 		"n = 10":           {"2"},
 		"n != 10":          {"1"},
@@ -88,7 +89,8 @@ func TestTake_WaitsForAnEntry(t *testing.T) {
 	go func() { taken <- s.do(t, "take", "job", "--wait", "forever") }()
 	s.must(t, "write", "job", `{"id": 1}`)
 	r := <-taken
-	require.Equal(t, result{out: `{"id":1}` + "\n"}, result{r.code, r.out, ""}, "it may have said that it did not know the kind yet")
+	require.Equal(t, result{out: `{"id":1}` + "\n"}, result{r.code, r.out, ""},
+		"it may have said that it did not know the kind yet")
 	require.Equal(t, exitNoMatch, s.do(t, "take", "job", `{"id": 1}`, "--wait", "1ms").code)
 }
 
@@ -238,7 +240,9 @@ func TestWatch_PrintsEventsUntilInterrupted(t *testing.T) {
 		default:
 		}
 	}
-	require.Equal(t, event{Type: "written", Seq: e.Seq, ID: e.ID, Kind: "job", Version: 1, Entry: json.RawMessage(`{"id":3,"state":"new"}`)}, e)
+	require.Equal(t, event{
+		Type: "written", Seq: e.Seq, ID: e.ID, Kind: "job", Version: 1, Entry: json.RawMessage(`{"id":3,"state":"new"}`),
+	}, e)
 	go io.Copy(io.Discard, out)
 	interrupt()
 	require.Equal(t, exitOK, <-done)
@@ -313,7 +317,9 @@ func TestKindsSpacesStatusVersion(t *testing.T) {
 	s := memory(t)
 	s.must(t, "write", "job", `{"id": 1, "state": "new"}`)
 	s.must(t, "write", "job", `{"id": 1}`, "--space", "other")
-	require.JSONEq(t, `{"kind": "job", "count": 1, "fields": [{"name": "id", "class": "int"}, {"name": "state", "class": "string"}]}`, s.must(t, "kinds"))
+	require.JSONEq(t, `{"kind": "job", "count": 1, "fields": [
+		{"name": "id", "class": "int"}, {"name": "state", "class": "string"}
+	]}`, s.must(t, "kinds"))
 	require.Equal(t, "\"default\"\n\"other\"\n", s.must(t, "spaces"))
 	s.must(t, "spaces", "create", "third", "default")
 	require.Equal(t, "\"default\"\n\"other\"\n\"third\"\n", s.must(t, "spaces"))

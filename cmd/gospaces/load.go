@@ -120,7 +120,8 @@ func (p *loadProgress) show(space string, entries, total uint64) {
 			p.bar = progressbar.NewOptions64(int64(total), progressbar.OptionSetDescription(space),
 				progressbar.OptionSetWriter(f),
 				progressbar.OptionShowCount(), progressbar.OptionShowIts(), progressbar.OptionSetItsString("entries"),
-				progressbar.OptionThrottle(100*time.Millisecond), progressbar.OptionSetPredictTime(true), progressbar.OptionOnCompletion(func() { fmt.Fprintln(f) }))
+				progressbar.OptionThrottle(100*time.Millisecond), progressbar.OptionSetPredictTime(true),
+				progressbar.OptionOnCompletion(func() { fmt.Fprintln(f) }))
 		}
 		_ = p.bar.Set64(int64(entries)) // a failure to show progress is no reason to stop
 		return

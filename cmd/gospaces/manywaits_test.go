@@ -17,8 +17,8 @@ import (
 	"github.com/gospaces/gospaces/txn"
 )
 
-// waitingRead returns a Find that waits for d, with templates that nothing matches. Each names its kind and a field that
-// the kind does not have.
+// waitingRead returns a Find that waits for d, with templates that nothing matches. Each names its kind and a field
+// that the kind does not have.
 func waitingRead(callID uint64, d time.Duration, templates int, value []byte) []byte {
 	b := wire.Begin(nil, wire.Find, callID)
 	b = wire.AppendFind(append(b, 0), &call.Query{Max: 1}, d)

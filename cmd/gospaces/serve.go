@@ -89,7 +89,8 @@ read "name = value" with the names of the flags.`,
 	flags.DurationVar(&f.flush, "flush-timeout", 10*time.Second, "how long a stop waits for calls, log and mirror")
 	flags.Var(levelValue{&f.logLevel}, "log-level", "least level to log: debug, info, warn or error")
 	flags.StringVar(&f.logFormat, "log-format", "text", "text or json")
-	mayBeZero(flags, "postgres-conns", "mirror-lanes", "max-lease", "max-listen", "max-txn", "max-kind-entries", "flush-timeout")
+	mayBeZero(flags, "postgres-conns", "mirror-lanes", "max-lease", "max-listen", "max-txn", "max-kind-entries",
+		"flush-timeout")
 	fromEnvironment(flags)
 	flags.StringVar(&f.config, "config", "", "file with settings")
 	flags.BoolVar(&f.AcceptLoss, "accept-loss", false,

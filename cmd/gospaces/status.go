@@ -173,7 +173,11 @@ func (m *mirrorLine) state() string {
 
 // troubles returns one line for each problem of a space.
 func (s *spaceLine) troubles() (all []string) {
-	for _, t := range [][2]string{{"calls fail: ", s.Error}, {"changes wait or fail: ", s.Throttle}, {"log: ", s.Log.Error}} {
+	for _, t := range [][2]string{
+		{"calls fail: ", s.Error},
+		{"changes wait or fail: ", s.Throttle},
+		{"log: ", s.Log.Error},
+	} {
 		if t[1] != "" {
 			all = append(all, t[0]+oneLine(t[1]))
 		}

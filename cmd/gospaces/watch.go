@@ -23,7 +23,8 @@ func (a *app) watchCommand() *cobra.Command {
 	cmd := &cobra.Command{
 		Use:   "watch KIND [JSON]",
 		Short: "Print an event for every entry that is written from now on",
-		Long: `Print an event for every matching entry that is written from now on, or to which happens what --on asks for, until it is interrupted:
+		Long: `Print an event for every matching entry that is written from now on, or for the other events that --on names,
+until the command is interrupted:
   written     it became visible by being written
   taken       it was taken, for good
   expired     its lease ran out

@@ -182,8 +182,8 @@ type Space struct {
 	Entries   map[string]int `json:"entries"` // by kind
 }
 
-// Verify reads a backup to its end and rebuilds its state in memory. It returns a summary of each partition, and ErrBad,
-// replication.ErrBadSnapshot or record.ErrCorrupt if the backup is damaged.
+// Verify reads a backup to its end and rebuilds its state in memory. It returns a summary of each partition, and
+// ErrBad, replication.ErrBadSnapshot or record.ErrCorrupt if the backup is damaged.
 func Verify(r io.Reader) (found []Space, err error) {
 	_, err = read(r, func(p Part, snapshot io.Reader) error {
 		e := engine.New(engine.Config{Partition: uint16(p.Partition)}, 0)

@@ -45,8 +45,8 @@ func VerifyFolder(ctx context.Context, dir string) (found []Space, err error) {
 	return found, damaged
 }
 
-// verifyPartition reads a partition of a space, and reports whether its state is complete. The error may concern something that the state
-// does not need.
+// verifyPartition reads a partition of a space, and reports whether its state is complete. The error may concern
+// something that the state does not need.
 func verifyPartition(
 	ctx context.Context, store *replication.Store, name string, partition int,
 ) (s Space, whole bool, err error) {

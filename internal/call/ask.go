@@ -45,11 +45,13 @@ type Ask struct {
 	By   Request       // zero: the outcome is not kept. Of a call with a Query: Query.By
 	Wait time.Duration // of a find: 0 does not wait, negative waits until it is cancelled
 
-	Query   *Query  // of a find, a count, contents and a registration; it belongs to the call until the reply
-	Drafts  []Draft // to be written, also by a commit; copied
-	Change  Change  // of an update; copied
-	IDs     []uint64
-	ID      uint64 // of the entry to defer, the reservation to end, the registration to attach to, a backup; that after which a list goes on
+	Query  *Query  // of a find, a count, contents and a registration; it belongs to the call until the reply
+	Drafts []Draft // to be written, also by a commit; copied
+	Change Change  // of an update; copied
+	IDs    []uint64
+	// of the entry to defer, the reservation to end, the registration to attach to, a backup; that after which a list goes
+	// on
+	ID      uint64
 	Lease   int64
 	Delay   int64
 	Cursor  Cursor

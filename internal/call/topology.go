@@ -9,8 +9,8 @@ type Topology struct {
 	Places  []Placed // all partitions, in their order
 }
 
-// Member is a node, by its name and its address for clients. Without an address it is the one that tells, at the address
-// by which the client has reached it.
+// Member is a node, by its name and its address for clients. Without an address it is the one that tells, at the
+// address by which the client has reached it.
 type Member struct{ Name, Addr string }
 
 // Placed tells which node serves a partition, and in which epoch; "" if none does for now.

@@ -52,7 +52,8 @@ func BenchmarkBeat_Parse(b *testing.B) {
 	beat := &Beat{Node: "a", Addr: "10.0.0.1:7420"}
 	for i := range 200 {
 		beat.Parts = append(beat.Parts, Part{
-			At: txn.Address{Space: "jobs", Partition: uint16(i)}, Epoch: rand.Uint64N(1 << 30), Position: 1 << 30, Index: 1 << 30,
+			At: txn.Address{Space: "jobs", Partition: uint16(i)}, Epoch: rand.Uint64N(1 << 30), Position: 1 << 30,
+			Index: 1 << 30,
 		})
 	}
 	data := appendBeat(nil, beat)

@@ -34,7 +34,8 @@ type Replica interface {
 	Lead(ctx context.Context) error
 	// Resign ends that, and names the node that is to lead.
 	Resign(ctx context.Context, heir string) error
-	// Verify makes a replica that serves the partition notice if another has claimed it. A primary without calls would not.
+	// Verify makes a replica that serves the partition notice if another has claimed it. A primary without calls would
+	// not.
 	Verify(ctx context.Context) error
 	// Nudge lets the election time-out of the group run out now, Beat sends its heartbeat if it leads, and LeadHere asks
 	// that it be led from this node.
@@ -61,7 +62,10 @@ type Keeper struct {
 
 // NewKeeper returns the Keeper of the named node.
 func NewKeeper(self string, timing Timing, sight *Sight, log *slog.Logger) *Keeper {
-	return &Keeper{self: self, timing: timing, sight: sight, log: log, watched: map[txn.Address]*watch{}, news: make(chan struct{}, 1)}
+	return &Keeper{
+		self: self, timing: timing, sight: sight, log: log, watched: map[txn.Address]*watch{},
+		news: make(chan struct{}, 1),
+	}
 }
 
 // Watch begins to watch a replica. ranked are the nodes that may lead the partition, the best placed one first, and
@@ -72,8 +76,8 @@ func (k *Keeper) Watch(at txn.Address, ranked, members []string, r Replica) {
 	k.watched[at] = &watch{keeper: k, at: at, ranked: ranked, members: members, replica: r, since: time.Now()}
 }
 
-// Rank changes the nodes that may lead a partition that is watched, and those that have replicas of its log. moving tells
-// that the first is to lead as soon as it can.
+// Rank changes the nodes that may lead a partition that is watched, and those that have replicas of its log. moving
+// tells that the first is to lead as soon as it can.
 func (k *Keeper) Rank(at txn.Address, ranked, members []string, moving bool) {
 	k.mu.Lock()
 	defer k.mu.Unlock()
@@ -417,8 +421,8 @@ func (w *watch) keepLed(raft replication.Raft, turn int, now time.Time) {
 
 // election is the state of a Raft group that has lost its leader. JetStream waits for seconds before it elects another;
 // a nudge is an ordinary election time-out, only earlier. A careless one does harm: a node that is cut off from the
-// others comes back with a high term, and topples their leader; and a nudge amid a vote begins another vote, so that two
-// nodes keep each other from winning.
+// others comes back with a high term, and topples their leader; and a nudge amid a vote begins another vote, so that
+// two nodes keep each other from winning.
 type election struct {
 	lost   time.Time // since when there is no living leader; zero: there is one
 	nudges int

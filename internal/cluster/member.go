@@ -344,7 +344,8 @@ func (m *Member) CreateSpace(ctx context.Context, name string, partitions, repli
 			}
 			continue
 		} else if have < replicas {
-			return "", fmt.Errorf("%w: a space of %d replicas needs as many nodes, and there are %d", ErrFewNodes, replicas, have)
+			return "", fmt.Errorf("%w: a space of %d replicas needs as many nodes, and there are %d",
+				ErrFewNodes, replicas, have)
 		}
 		_, err := m.control.Do(ctx, &Command{Create: &Created{name, rand.Text(), place(state, name, partitions, replicas)}})
 		if errors.Is(err, ErrExists) { // another node was faster, and this one does not know it yet

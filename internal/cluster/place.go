@@ -73,8 +73,8 @@ func nextMove(s *State) *Move {
 	return moveLead(s)
 }
 
-// moveReplica returns a move that replaces one node of one partition, or nil: one of a node that leaves, or else from the
-// node that has most replicas to the one that has least, if they differ by more than one. Followers move first.
+// moveReplica returns a move that replaces one node of one partition, or nil: one of a node that leaves, or else from
+// the node that has most replicas to the one that has least, if they differ by more than one. Followers move first.
 func moveReplica(s *State) *Move {
 	load := s.load()
 	nodes := slices.Sorted(maps.Keys(load))
@@ -97,8 +97,8 @@ func moveReplica(s *State) *Move {
 	return best
 }
 
-// moveLead returns a move after which another replica of a partition is to lead it, or nil: from the node that is to lead
-// most partitions to one that is to lead less, if they differ by more than one. A drained node is to lead none.
+// moveLead returns a move after which another replica of a partition is to lead it, or nil: from the node that is to
+// lead most partitions to one that is to lead less, if they differ by more than one. A drained node is to lead none.
 func moveLead(s *State) *Move {
 	leads := map[string]int{}
 	for _, sp := range s.Spaces {

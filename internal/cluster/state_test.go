@@ -51,9 +51,11 @@ func TestState_SpacesComeAndGo(t *testing.T) {
 
 func TestState_NodesComeAndGo(t *testing.T) {
 	t.Parallel()
-	s := follow(t, join("a", ""), join("b", ""), &Command{Create: &Created{"jobs", "x", []Partition{{Nodes: []string{"a"}}}}},
+	s := follow(t, join("a", ""), join("b", ""),
+		&Command{Create: &Created{"jobs", "x", []Partition{{Nodes: []string{"a"}}}}},
 		&Command{Drain: &Drained{"b", Follows}}, join("b", "z1"))
-	require.Equal(t, Node{Addr: "b:1", Zone: "z1", Duty: Follows}, s.Nodes["b"], "a node that is drained stays so when it restarts")
+	require.Equal(t, Node{Addr: "b:1", Zone: "z1", Duty: Follows}, s.Nodes["b"],
+		"a node that is drained stays so when it restarts")
 	_, err := s.next(9, &Command{Forget: &NamedNode{"a"}})
 	require.ErrorIs(t, err, ErrNoNode, "it has a replica")
 	_, err = s.next(9, &Command{Forget: &NamedNode{"z"}})
@@ -68,7 +70,8 @@ func TestState_PartitionsMove(t *testing.T) {
 	s := follow(t, join("a", ""), join("b", ""), join("c", ""), join("d", ""),
 		&Command{Create: &Created{"jobs", "x", []Partition{{Nodes: []string{"a", "b", "c"}}}}},
 		&Command{Move: &Move{"jobs", 0, []string{"c", "a", "b"}}})
-	require.Equal(t, Partition{Nodes: []string{"c", "a", "b"}}, s.Spaces["jobs"].Partitions[0], "only the first is another")
+	require.Equal(t, Partition{Nodes: []string{"c", "a", "b"}}, s.Spaces["jobs"].Partitions[0],
+		"only the first is another")
 
 	s, err := s.next(7, &Command{Move: &Move{"jobs", 0, []string{"d", "a", "b"}}})
 	require.NoError(t, err)

@@ -83,7 +83,8 @@ func (x *settling) Blocked() bool {
 	if x.rest != nil {
 		return x.rest.Blocked()
 	}
-	x.branches = slices.DeleteFunc(x.branches, func(t *transaction) bool { _, doubtful := x.e.doubtful[t]; return !doubtful })
+	x.branches = slices.DeleteFunc(x.branches,
+		func(t *transaction) bool { _, doubtful := x.e.doubtful[t]; return !doubtful })
 	return len(x.branches) > 0
 }
 

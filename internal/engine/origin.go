@@ -26,8 +26,8 @@ func (e *Engine) Highest() uint64 {
 	return max(max(e.lastID, e.reserved)-base, (e.sessions.lastID+1-base)*identitiesPerSession)
 }
 
-// leaveOut leaves out the identities up to id, and in proportion numbers of sessions: those that the state does not know
-// may have been in use. The fates of transactions with such identities are unknown, so they begin with a new page.
+// leaveOut leaves out the identities up to id, and in proportion numbers of sessions: those that the state does not
+// know may have been in use. The fates of transactions with such identities are unknown, so they begin with a new page.
 func (e *Engine) leaveOut(id uint64) {
 	page := max(e.lastID, e.reserved, id)/fatePageIDs + 1
 	e.lastID = page * fatePageIDs

@@ -13,7 +13,8 @@ import (
 type OpenTxns struct {
 	mu       sync.Mutex
 	byNumber map[uint64]openTxn // guarded by mu
-	sweepAt  int                // guarded by mu; how many there are when it is time to look for those whose leases are over
+	// guarded by mu; how many there are when it is time to look for those whose leases are over
+	sweepAt int
 }
 
 // openTxn is a transaction, and whatever it belongs to: a session.

@@ -24,8 +24,8 @@ var (
 	ErrSameLog = errors.New("load: the tables mirror the log of this very space, which holds all that they do")
 )
 
-// partition fills a partition of a store from the tables. It is atomic, whenever the process ends: the partition is empty
-// until its first snapshot is complete. The old log, which has no entries, is removed.
+// partition fills a partition of a store from the tables. It is atomic, whenever the process ends: the partition is
+// empty until its first snapshot is complete. The old log, which has no entries, is removed.
 func partition(ctx context.Context, store *replication.Store, name string, number int, tables *writeback.Part,
 	progress func(entries uint64),
 ) (earlier bool, err error) {

@@ -84,8 +84,8 @@ type Config struct {
 	// whose outcomes it has released make their next calls meanwhile, and these share a message with the calls that
 	// have gathered while it was in flight. It pays if a message costs more than the pause, as on several nodes. 0: none.
 	Gather time.Duration
-	// Primary tells where the partition is served while it is not here: the address of a node, "" if that is not known or is
-	// this one, and the epoch. It must not block. nil: it is not known.
+	// Primary tells where the partition is served while it is not here: the address of a node, "" if that is not known or
+	// is this one, and the epoch. It must not block. nil: it is not known.
 	Primary func() (node string, epoch uint64)
 
 	// Limits are the longest granted leases, and the largest transactions: TxnBytes 0 is MaxCall, TxnEntries 0 is

@@ -9,8 +9,8 @@ import (
 )
 
 // Peer is a partition as other processes ask it for what concerns transactions over several partitions. The rules of
-// txn.Partition apply to all methods: they wait for the log, and may be called again. They return call.ErrTxnEnded for a
-// transaction that has ended, and the error of a partition that does not serve.
+// txn.Partition apply to all methods: they wait for the log, and may be called again. They return call.ErrTxnEnded for
+// a transaction that has ended, and the error of a partition that does not serve.
 type Peer interface {
 	txn.Partition
 

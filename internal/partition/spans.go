@@ -195,8 +195,8 @@ func (s *Spans) all(at []txn.Address) []*Partition {
 	return ps
 }
 
-// rollback is Rollback for a transaction that may have branches. Identities say in which partition of its space an entry
-// is to be kept.
+// rollback is Rollback for a transaction that may have branches. Identities say in which partition of its space an
+// entry is to be kept.
 func (s *Spans) rollback(ctx context.Context, id txn.ID, at txn.Address, keep []uint64) error {
 	if far := s.far(id.Home()); far != nil {
 		return far.RollbackTxn(ctx, id.Number, at, keep)

@@ -1,8 +1,8 @@
 package record
 
 // A space may be made again under the name of an earlier one, whose clients still hold numbers of entries, leases,
-// transactions and sessions. None of these may mean something in the new space. So its identities begin at a number that
-// grows with time, faster than any space can give identities out.
+// transactions and sessions. None of these may mean something in the new space. So its identities begin at a number
+// that grows with time, faster than any space can give identities out.
 
 const (
 	originEpoch = 1767225600e9  // 1 January 2026, in nanoseconds since the Unix epoch

@@ -65,8 +65,11 @@ func results(r *rand.Rand) map[wire.Type]call.Result {
 			Version: id(), Nodes: []call.Member{{Name: "a", Addr: "a:1"}, {}},
 			Places: []call.Placed{{At: txn.Address{Space: "s", Partition: 3}, Node: "a", Epoch: id()}, {}},
 		}}),
-		wire.Backup: report(call.Report{ID: id(), Parts: []call.BackupPart{{At: txn.Address{Space: "a", Partition: 2}, Of: 3, Position: id()}}}),
-		wire.Fetch:  report(call.Report{Size: id(), Body: []byte{1, 2}}), wire.Registrations: registrations,
+		wire.Backup: report(call.Report{
+			ID:    id(),
+			Parts: []call.BackupPart{{At: txn.Address{Space: "a", Partition: 2}, Of: 3, Position: id()}},
+		}),
+		wire.Fetch: report(call.Report{Size: id(), Body: []byte{1, 2}}), wire.Registrations: registrations,
 	}
 }
 

@@ -29,18 +29,19 @@ type loop struct {
 	turn    chan struct{} // one slot: run has to look again
 	helpers sync.WaitGroup
 
-	mu       sync.Mutex
-	begun    sync.Cond     // on mu: there is a job for a worker, or there will be none
-	queue    []*task       // guarded by mu; taken, and waiting for a worker
-	running  []*task       // guarded by mu; in no order
-	suspect  space.LeaseID // guarded by mu; is to run next, and alone; 0: none is
-	alone    bool          // guarded by mu; a suspect runs, or is to run at once
-	back     bool          // guarded by mu; jobs that must not be in hand beside it are being given back
-	workers  int           // guarded by mu; that live
-	waiting  int           // guarded by mu; of these, those without a job that were not woken
-	asking   bool          // guarded by mu; a call for jobs is under way
-	changed  bool          // guarded by mu; a job has ended since it began
-	idle     bool          // guarded by mu; there were no jobs: not to be asked again before one of those that run has ended
+	mu      sync.Mutex
+	begun   sync.Cond     // on mu: there is a job for a worker, or there will be none
+	queue   []*task       // guarded by mu; taken, and waiting for a worker
+	running []*task       // guarded by mu; in no order
+	suspect space.LeaseID // guarded by mu; is to run next, and alone; 0: none is
+	alone   bool          // guarded by mu; a suspect runs, or is to run at once
+	back    bool          // guarded by mu; jobs that must not be in hand beside it are being given back
+	workers int           // guarded by mu; that live
+	waiting int           // guarded by mu; of these, those without a job that were not woken
+	asking  bool          // guarded by mu; a call for jobs is under way
+	changed bool          // guarded by mu; a job has ended since it began
+	// guarded by mu; there were no jobs: not to be asked again before one of those that run has ended
+	idle     bool
 	recheck  bool          // guarded by mu; there were none, but then one ended: the next call is only to make sure
 	pause    time.Duration // guarded by mu; before the next call; grows while they fail
 	pace     time.Duration // guarded by mu; of a job in a worker, on average; 0 as long as none has ended
@@ -324,8 +325,9 @@ func (l *loop) isSuspect(t *task) bool {
 	return t.entry.Died != nil && !l.cfg.lastTry(int(t.entry.Attempts))
 }
 
-// isolate gives back the jobs that wait behind a suspect, which must not die with it. The suspect stays if it can begin.
-// Otherwise it is given back, too, so that it does not die with those that run, and is asked for when they have ended.
+// isolate gives back the jobs that wait behind a suspect, which must not die with it. The suspect stays if it can
+// begin. Otherwise it is given back, too, so that it does not die with those that run, and is asked for when they have
+// ended.
 func (l *loop) isolate() {
 	stay := slices.IndexFunc(l.queue, l.isSuspect)
 	switch {

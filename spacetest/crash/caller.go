@@ -25,7 +25,10 @@ type caller struct {
 // caller returns a caller of the process.
 func (p *process) caller(lane int, rng *rand.Rand) *caller {
 	c := &caller{process: p, lane: lane}
-	c.Caller = &random.Caller{World: c, Rng: rng, Colors: colors, Wait: 50 * time.Millisecond, Rest: 100 * time.Millisecond}
+	c.Caller = &random.Caller{
+		World: c, Rng: rng, Colors: colors, Wait: 50 * time.Millisecond,
+		Rest: 100 * time.Millisecond,
+	}
 	return c
 }
 

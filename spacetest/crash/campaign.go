@@ -22,11 +22,12 @@ type Config struct {
 	Client  string        // program whose main function calls Client
 	Dir     string        // an empty folder for everything that the campaign makes; it stays
 	Time    time.Duration // minimum duration of the campaign, which ends with a round
-	Round   time.Duration // duration of a round, after which everything comes to rest and is judged; 0: a minute, or half of one for a cluster
-	Seed    uint64        // determines the order of the disturbances
-	Nodes   int           // of a cluster; 0: one server
-	Parts   int           // partitions of the second space of a cluster; 0: one. If there are several there is no database
-	Out     io.Writer     // receives progress
+	// duration of a round, after which everything comes to rest and is judged; 0: a minute, or half of one for a cluster
+	Round time.Duration
+	Seed  uint64    // determines the order of the disturbances
+	Nodes int       // of a cluster; 0: one server
+	Parts int       // partitions of the second space of a cluster; 0: one. If there are several there is no database
+	Out   io.Writer // receives progress
 }
 
 // Run runs a campaign. It returns an error that describes what is broken, or nil. cfg.Dir then holds further evidence.

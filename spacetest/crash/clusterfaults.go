@@ -132,8 +132,8 @@ func (c *campaign) killNodes(ctx context.Context, _ *rand.Rand) error {
 	return c.cluster.killAll(context.WithoutCancel(ctx))
 }
 
-// emptyNode removes the folder of a node, once the others have all of it, and waits until it has it again: only one disk
-// may be lost at a time.
+// emptyNode removes the folder of a node, once the others have all of it, and waits until it has it again: only one
+// disk may be lost at a time.
 func (c *campaign) emptyNode(ctx context.Context, rng *rand.Rand) error {
 	n := c.node(rng)
 	c.cluster.placing.Lock()

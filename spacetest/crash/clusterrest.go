@@ -39,10 +39,12 @@ func statusOf(ctx context.Context, n *server) (*clusterStatus, error) {
 	return &st.Cluster, err
 }
 
-// dialOnly connects to a space at one node of a cluster, which serves it, and stays there whatever it is told of the others.
+// dialOnly connects to a space at one node of a cluster, which serves it, and stays there whatever it is told of the
+// others.
 func dialOnly(ctx context.Context, addr, space string) (*client.Client, error) {
 	return client.DialConfig(ctx, client.Config{
-		Addr: addr, Space: space, MinBackoff: 20 * time.Millisecond, MaxBackoff: 200 * time.Millisecond, Grace: 200 * time.Millisecond,
+		Addr: addr, Space: space, MinBackoff: 20 * time.Millisecond, MaxBackoff: 200 * time.Millisecond,
+		Grace: 200 * time.Millisecond,
 		Dial: func(ctx context.Context, _ string) (net.Conn, error) {
 			return new(net.Dialer).DialContext(ctx, "tcp", addr)
 		},

@@ -21,10 +21,10 @@
 // Judged calls are forgotten, and the entries left in the spaces are the start of the next round, so memory does not
 // grow with time.
 //
-// A campaign on a cluster is the same with several nodes instead of the server. Nodes are killed, stopped and continued,
-// stopped and started, lose their disks, and are cut off from each other, in one direction or in both; all of this may
-// come together. Further clients read from one node each, and from no other. The rest is judged as above, but for backups
-// and folders. Moreover:
+// A campaign on a cluster is the same with several nodes instead of the server. Nodes are killed, stopped and
+// continued, stopped and started, lose their disks, and are cut off from each other, in one direction or in both; all
+// of this may come together. Further clients read from one node each, and from no other. The rest is judged as above,
+// but for backups and folders. Moreover:
 //
 //   - All nodes see the whole cluster up after a while, and each space is served.
 //   - Once killed clients have lost their transactions, nothing is open or locked.

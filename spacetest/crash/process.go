@@ -95,7 +95,10 @@ func runClient(o orders) error {
 	for i, name := range spaceNames {
 		p.spaces[i] = cl.SpaceNamed(name)
 	}
-	map[string]func(context.Context){callers: p.call, writers: p.write, workers: p.work, listener: p.listen, readers: p.read}[o.Part](ctx)
+	map[string]func(context.Context){
+		callers: p.call, writers: p.write, workers: p.work, listener: p.listen,
+		readers: p.read,
+	}[o.Part](ctx)
 	return p.failed()
 }
 

@@ -133,7 +133,8 @@ func (r *Report) String() string {
 	all := slices.Sorted(slices.Values(r.pauses))
 	r.mu.Unlock()
 	if len(all) > 0 {
-		fmt.Fprintf(&b, "  %d pauses of %v or more: median %d ms, worst %d ms; all nodes were up after at most %v\n", len(all),
+		fmt.Fprintf(&b, "  %d pauses of %v or more: median %d ms, worst %d ms; all nodes were up after at most %v\n",
+			len(all),
 			aPause, all[len(all)/2].Milliseconds(), all[len(all)-1].Milliseconds(),
 			time.Duration(r.whole.Load()).Round(time.Millisecond))
 	}
