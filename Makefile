@@ -42,6 +42,14 @@ staticcheck: ## run staticcheck
 bench: build ## measure operations a second against servers that it starts itself
 	bin/gospaces bench
 
+peers: build ## measure beside Redis, beanstalkd, NATS, PostgreSQL and Tarantool, those that are installed; flags in PEERS
+	cd tools/peers && go build -o ../../bin/ . github.com/nats-io/nats-server/v2
+	bin/peers $(PEERS)
+
+test-peers: build ## carry a hundred jobs through each of these servers
+	cd tools/peers && go build -o ../../bin/ github.com/nats-io/nats-server/v2
+	cd tools/peers && PATH="$(CURDIR)/bin:$$PATH" go test -count=1 -timeout 5m .
+
 fuzz: ## run every fuzz test for FUZZTIME (30s) each
 	@set -e; for pkg in $$(go list ./...); do \
 		for name in $$(go test -list '^Fuzz' $$pkg | grep '^Fuzz' || true); do \
@@ -78,4 +86,4 @@ install: build ## copy bin/gospaces to PREFIX/bin (/usr/local/bin)
 clean: ## remove what the other targets made
 	rm -rf bin
 
-.PHONY: help build demo demo-single test soak-repeat check format vet staticcheck bench fuzz soak crash crash-cluster soak-bound soak-failover install clean
+.PHONY: help build demo demo-single test soak-repeat check format vet staticcheck bench peers test-peers fuzz soak crash crash-cluster soak-bound soak-failover install clean
