@@ -53,7 +53,7 @@ type pendingCall struct {
 	name     string
 	tables   bool
 	from     txn.Address // of a backup's part
-	parts    uint64      // of a space to be created; 0: not said
+	shape    call.Shape  // of a space to be created
 	payload  []byte
 	resolved string // the kind that was last made known to the session so that the call can be sent
 

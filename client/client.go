@@ -22,6 +22,7 @@ import (
 	"time"
 
 	"github.com/gospaces/gospaces/internal/backoff"
+	"github.com/gospaces/gospaces/internal/call"
 	"github.com/gospaces/gospaces/internal/route"
 	"github.com/gospaces/gospaces/internal/wire"
 	"github.com/gospaces/gospaces/space"
@@ -276,15 +277,15 @@ func (c *Client) Spaces(ctx context.Context) ([]string, error) {
 // CreateSpace creates a space if it does not exist. It blocks until the space exists. It returns
 // space.ErrInvalidArgument for an invalid name, and space.ErrSpaceFull if the server has the maximum number of spaces.
 func (c *Client) CreateSpace(ctx context.Context, name string, opts ...SpaceOption) error {
-	call := newCall(c.Space.only, wire.CreateSpace)
-	defer call.free()
-	call.name = name
+	create := newCall(c.Space.only, wire.CreateSpace)
+	defer create.free()
+	create.name = name
 	for _, o := range opts {
-		if err := o(call); err != nil {
+		if err := o(create); err != nil {
 			return err
 		}
 	}
-	_, err := call.do(ctx)
+	_, err := create.do(ctx)
 	return err
 }
 
@@ -299,7 +300,21 @@ func Partitions(n int) SpaceOption {
 		if n < 1 || n > route.MaxPartitions {
 			return invalid("a space of %d partitions; it has 1 to %d", n, route.MaxPartitions)
 		}
-		c.parts = uint64(n)
+		c.shape.Partitions = uint64(n)
+		return nil
+	}
+}
+
+// Replicas makes a space of which n nodes of a cluster each have a copy, 1 to 5. A majority of them must be there for
+// the space to be served: with 3 any one may fail, with 5 any two. The default is the server's (serve --replicas). If
+// the space exists with another number CreateSpace returns space.ErrInvalidArgument; so does a server without a
+// cluster for more than one.
+func Replicas(n int) SpaceOption {
+	return func(c *pendingCall) error {
+		if n < 1 || n > call.MaxReplicas {
+			return invalid("a space with %d replicas; it has 1 to %d", n, call.MaxReplicas)
+		}
+		c.shape.Replicas = uint64(n)
 		return nil
 	}
 }

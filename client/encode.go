@@ -35,7 +35,7 @@ func (c *pendingCall) encode(b []byte, v *view) ([]byte, error) {
 func (c *pendingCall) fill(a *call.Ask, op *wire.Op, v *view) error {
 	a.Txn, a.Lease, a.Delay = c.named(c.txn), c.lease, int64(c.delay)
 	a.ID, a.Seq, a.Window, a.On, a.Cursor = c.id, c.seq, uint64(c.window), c.on, c.cursor
-	a.Name, a.Schema, a.Tables, a.Parts = c.name, c.schema, c.tables, c.parts
+	a.Name, a.Schema, a.Tables, a.Shape = c.name, c.schema, c.tables, c.shape
 	a.At, a.Session, a.Resets = c.part.at, c.session, v.resets
 	if c.op == wire.Fetch {
 		a.At = c.from

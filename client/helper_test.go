@@ -73,7 +73,7 @@ func (s *spaces) Drop(context.Context, string, bool) ([]server.Host, error) {
 	return nil, call.ErrInvalidArgument
 }
 
-func (s *spaces) Create(name string, _ int) error {
+func (s *spaces) Create(name string, _ call.Shape) error {
 	_, _, err := s.make(name)
 	return err
 }

@@ -1,6 +1,9 @@
 package node
 
 import (
+	"fmt"
+
+	"github.com/gospaces/gospaces/internal/call"
 	"github.com/gospaces/gospaces/internal/server"
 	"github.com/gospaces/gospaces/txn"
 )
@@ -27,7 +30,14 @@ func (b backend) Lookup(at txn.Address) (server.Place, error) {
 }
 
 // Create implements server.Spaces.
-func (b backend) Create(name string, partitions int) error {
-	_, err := b.spaces.open(name, partitions)
+func (b backend) Create(name string, shape call.Shape) error {
+	if err := validShape(shape); err != nil {
+		return err
+	}
+	if shape.Replicas > 1 {
+		return fmt.Errorf("%w: space %q with %d replicas: this server is not a node of a cluster, and has the only one",
+			call.ErrInvalidArgument, name, shape.Replicas)
+	}
+	_, err := b.spaces.open(name, int(shape.Partitions))
 	return err
 }

@@ -7,6 +7,8 @@ import (
 	"fmt"
 	"slices"
 
+	"github.com/gospaces/gospaces/internal/call"
+
 	"github.com/gospaces/gospaces/internal/cluster"
 	"github.com/gospaces/gospaces/replication"
 )
@@ -38,16 +40,13 @@ type Cluster struct {
 // Peer is the name of a node, and the address at which other nodes reach it.
 type Peer = replication.Peer
 
-// maxReplicas is the maximum of Cluster.Replicas.
-const maxReplicas = 5
-
 // setDefaults sets the defaults, and returns an error for invalid settings.
 func (c *Cluster) setDefaults() error {
 	c.Replicas = cmp.Or(c.Replicas, 3)
 	c.Patience = cmp.Or(c.Patience, 1)
 	switch {
-	case c.Replicas < 1 || c.Replicas > maxReplicas:
-		return fmt.Errorf("a space is to have %d replicas; it may have 1 to %d", c.Replicas, maxReplicas)
+	case c.Replicas < 1 || c.Replicas > call.MaxReplicas:
+		return fmt.Errorf("a space is to have %d replicas; it may have 1 to %d", c.Replicas, call.MaxReplicas)
 	case c.Replicas > len(c.Peers):
 		return fmt.Errorf("a space is to have %d replicas, and the cluster begins with %d nodes", c.Replicas, len(c.Peers))
 	case c.Patience < 0.5 || c.Patience > 100:

@@ -383,9 +383,9 @@ func (b afloat) Lookup(at txn.Address) (server.Place, error) {
 const createTimeout = 30 * time.Second
 
 // Create implements server.Spaces.
-func (b afloat) Create(name string, partitions int) error {
+func (b afloat) Create(name string, shape call.Shape) error {
 	f := b.fleet
-	if err := cmp.Or(validName(name), validPartitions(partitions)); err != nil {
+	if err := cmp.Or(validName(name), validShape(shape)); err != nil {
 		return err
 	}
 	if name[0] == '_' {
@@ -396,7 +396,7 @@ func (b afloat) Create(name string, partitions int) error {
 	sp := state.Spaces[name]
 	switch have := len(state.Spaces); {
 	case sp != nil && sp.Phase != cluster.Removing:
-		if err := hasPartitions(name, len(sp.Partitions), partitions); err != nil {
+		if err := hasShape(name, sp, shape); err != nil {
 			return err
 		}
 	case have >= f.cfg.Limits.Spaces:
@@ -406,12 +406,27 @@ func (b afloat) Create(name string, partitions int) error {
 	}
 	ctx, cancel := context.WithTimeout(f.admin, createTimeout)
 	defer cancel()
-	_, err := f.member.CreateSpace(ctx, name, max(partitions, 1), f.cfg.Cluster.Replicas)
+	replicas := cmp.Or(int(shape.Replicas), f.cfg.Cluster.Replicas)
+	_, err := f.member.CreateSpace(ctx, name, max(int(shape.Partitions), 1), replicas)
 	switch {
+	case errors.Is(err, cluster.ErrFewNodes):
+		return fmt.Errorf("%w: make space %q: %w", call.ErrInvalidArgument, name, err)
 	case err != nil && f.admin.Err() != nil:
 		return fmt.Errorf("%w: this node is stopping", call.ErrNotReady)
 	case err != nil:
 		return fmt.Errorf("%w: make space %q: %w", call.ErrUnavailable, name, err)
+	}
+	return nil
+}
+
+// hasShape returns call.ErrInvalidArgument for a space that has another shape than was asked for.
+func hasShape(name string, sp *cluster.Space, asked call.Shape) error {
+	if err := hasPartitions(name, len(sp.Partitions), int(asked.Partitions)); err != nil {
+		return err
+	}
+	if have := sp.Partitions[0].Replicas(); asked.Replicas != 0 && int(asked.Replicas) != have {
+		return fmt.Errorf("%w: space %q is there, and has %d replicas, not %d", call.ErrInvalidArgument, name, have,
+			asked.Replicas)
 	}
 	return nil
 }

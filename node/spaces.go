@@ -195,9 +195,6 @@ func (ss *spaces) addAll(ctx context.Context, sizes map[string]int, up *startup)
 // open returns the named space, and creates it with that many partitions if it does not exist; 0 stands for any number,
 // and for 1. It returns call.ErrInvalidArgument if the space has another number.
 func (ss *spaces) open(name string, partitions int) (*family, error) {
-	if err := validPartitions(partitions); err != nil {
-		return nil, err
-	}
 	if f, err := ss.opened(name, partitions); f != nil || err != nil {
 		return f, err
 	}
@@ -222,10 +219,14 @@ func (ss *spaces) open(name string, partitions int) (*family, error) {
 	return f, nil
 }
 
-// validPartitions returns call.ErrInvalidArgument for a number of partitions that no space can have. 0 is any number.
-func validPartitions(n int) error {
-	if n < 0 || n > route.MaxPartitions {
-		return fmt.Errorf("%w: a space of %d partitions; it has 1 to %d", call.ErrInvalidArgument, n, route.MaxPartitions)
+// validShape returns call.ErrInvalidArgument for a shape that no space can have.
+func validShape(s call.Shape) error {
+	if s.Partitions > route.MaxPartitions {
+		return fmt.Errorf("%w: a space of %d partitions; it has 1 to %d", call.ErrInvalidArgument, s.Partitions,
+			route.MaxPartitions)
+	}
+	if s.Replicas > call.MaxReplicas {
+		return fmt.Errorf("%w: a space with %d replicas; it has 1 to %d", call.ErrInvalidArgument, s.Replicas, call.MaxReplicas)
 	}
 	return nil
 }

@@ -9,6 +9,8 @@ import (
 	"testing"
 	"time"
 
+	"github.com/gospaces/gospaces/internal/call"
+
 	"github.com/stretchr/testify/require"
 
 	"github.com/gospaces/gospaces/client"
@@ -203,7 +205,7 @@ func serveTCP(t *testing.T, p *partition.Partition) space.Space {
 // oneSpace implements server.Spaces.
 type oneSpace struct{ h *partition.Host }
 
-func (s oneSpace) Create(string, int) error { return nil }
+func (s oneSpace) Create(string, call.Shape) error { return nil }
 
 func (oneSpace) Drop(context.Context, string, bool) ([]server.Host, error) {
 	return nil, space.ErrInvalidArgument

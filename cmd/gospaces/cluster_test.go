@@ -55,6 +55,15 @@ func TestCluster_IsToldByTheNodeThatIsAsked(t *testing.T) {
 	}
 	require.Equal(t, 3, leads, "each partition is led once")
 
+	create := func(args ...string) result {
+		return cli(t, append([]string{"--addr", c.Addrs(), "spaces", "create"}, args...)...)
+	}
+	require.Equal(t, exitOK, create("single", "--replicas", "1").code)
+	require.Equal(t, exitOK, create("single").code, "it is there")
+	require.Contains(t, create("single", "--replicas", "2").err, `space "single" is there, and has 1 replicas, not 2`)
+	require.Contains(t, create("five", "--replicas", "5").err, "a space of 5 replicas needs as many nodes, and there are 3")
+	require.Contains(t, create("six", "--replicas", "6").err, "a space with 6 replicas; it has 1 to 5")
+
 	c.Nodes[1].Kill()
 	c.Nodes[2].Kill()
 	require.Eventually(t, func() bool {
@@ -75,6 +84,9 @@ func TestCluster_ServerThatIsAlone(t *testing.T) {
 		require.Equal(t, exitError, r.code)
 		require.Contains(t, r.err, "is not a node of a cluster: start one with `gospaces serve --cluster`")
 	}
+	require.Equal(t, exitOK, cli(t, "--addr", s.addr, "spaces", "create", "jobs", "--replicas", "1").code)
+	r := cli(t, "--addr", s.addr, "spaces", "create", "jobs", "--replicas", "3")
+	require.Contains(t, r.err, "this server is not a node of a cluster, and has the only one")
 }
 
 // A node that will not come back is drained and forgotten, also one of those that keep the control partition.

@@ -38,7 +38,7 @@ func (a *app) listSpacesCommand(name string) *cobra.Command {
 }
 
 func (a *app) createCommand() *cobra.Command {
-	var partitions int
+	var partitions, replicas int
 	cmd := &cobra.Command{
 		Use:   "create NAME...",
 		Short: "Create spaces; those that are there already stay as they are",
@@ -47,13 +47,20 @@ when a program first writes to it.
 
 A space of several partitions uses more than one core, and in a cluster more than one node. Entries go to
 partitions by the field that their kind marks as its route, or else in turns. The number is for as long as the
-space exists. What holds in each partition only is in section 11 of docs/semantics.md.`,
-		Example: "  gospaces spaces create orders invoices\n  gospaces spaces create jobs --partitions 12",
+space exists. What holds in each partition only is in section 10 of docs/semantics.md.
+
+In a cluster as many nodes as there are replicas each have a copy of the space, and a majority of them must be
+there for it to be served.`,
+		Example: "  gospaces spaces create orders invoices\n  gospaces spaces create jobs --partitions 12 --replicas 3",
 		Args:    operands(1, -1),
 	}
 	cmd.Flags().IntVar(&partitions, "partitions", 1, "number of partitions, 1 to 256")
+	cmd.Flags().IntVar(&replicas, "replicas", 0, "in a cluster, number of nodes that have it, 1 to 5 (default the server's --replicas)")
 	cmd.RunE = func(cmd *cobra.Command, names []string) error {
 		var opts []client.SpaceOption
+		if cmd.Flags().Changed("replicas") {
+			opts = append(opts, client.Replicas(replicas))
+		}
 		if cmd.Flags().Changed("partitions") {
 			opts = append(opts, client.Partitions(partitions))
 		}

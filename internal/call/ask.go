@@ -67,7 +67,13 @@ type Ask struct {
 	Handle  uint64      // to open it under
 	Resets  uint64      // of that handle which the client has received
 	Tables  bool        // of a space's mirror, to be dropped with it
-	Parts   uint64      // partitions of a space to be created; 0: whatever it has, and one if there is none
+	Shape   Shape       // of a space to be created
+}
+
+// Shape is what a space consists of. A number that is 0 stands for what the space has, or for the default of a new one.
+type Shape struct {
+	Partitions uint64 // for as long as the space exists; 1 by default
+	Replicas   uint64 // of each partition, on different nodes; the default is the server's
 }
 
 // Under returns where the transaction of a call is named.

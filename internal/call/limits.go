@@ -18,6 +18,8 @@ const (
 	MaxQueryFields = 1 << 16
 	// MaxQueryBytes is the maximum size of the operands of a query.
 	MaxQueryBytes = 8 << 20
+	// MaxReplicas is the maximum number of replicas of a partition.
+	MaxReplicas = 5
 	// MaxLeases is the maximum number of leases of a renew or cancel, and of entries that a rollback keeps.
 	MaxLeases = 1 << 16
 	// AnswerBytes limits the rows in one result: the entry that reaches the limit is the last.

@@ -62,6 +62,14 @@ func (p Partition) Has(node string) bool {
 	return slices.Contains(p.Nodes, node) || slices.Contains(p.Target, node)
 }
 
+// Replicas returns how many replicas the partition is to have.
+func (p Partition) Replicas() int {
+	if p.Target != nil {
+		return len(p.Target)
+	}
+	return len(p.Nodes)
+}
+
 // Ranked returns the nodes that may lead the partition, the best placed one first.
 func (p Partition) Ranked() []string {
 	ranked := slices.Clone(p.Target)

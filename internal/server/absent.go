@@ -3,7 +3,6 @@ package server
 import (
 	"context"
 	"fmt"
-	"math"
 
 	"github.com/gospaces/gospaces/internal/call"
 	"github.com/gospaces/gospaces/internal/wire"
@@ -17,7 +16,7 @@ import (
 // the space: the client opens the space and makes the call again, unless the space cannot be created. It blocks until
 // the space exists.
 func (c *caller) create() error {
-	if err := c.s.create(c.at.Space, 0); err != nil {
+	if err := c.s.create(c.at.Space, call.Shape{}); err != nil {
 		return err
 	}
 	return errOpenAgain
@@ -27,9 +26,9 @@ func (c *caller) create() error {
 var errOpenAgain = fmt.Errorf("%w: the space is to be opened again", wire.ErrInterrupted)
 
 // create creates a space, if there is none of that name.
-func (s *session) create(name string, partitions int) error {
+func (s *session) create(name string, shape call.Shape) error {
 	s.pause() // creating a space takes time; other calls go on
-	err := s.srv.cfg.Spaces.Create(name, partitions)
+	err := s.srv.cfg.Spaces.Create(name, shape)
 	s.setReading(true)
 	if err == nil {
 		s.srv.Created(name)
@@ -39,7 +38,7 @@ func (s *session) create(name string, partitions int) error {
 
 // handleCreateSpace creates a space.
 func (s *session) handleCreateSpace(callID uint64, a *call.Ask) error {
-	if err := s.create(a.Name, int(min(a.Parts, math.MaxInt32))); err != nil {
+	if err := s.create(a.Name, a.Shape); err != nil {
 		return s.fail(callID, err)
 	}
 	return s.answer(callID, nil)

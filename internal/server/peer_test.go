@@ -30,7 +30,7 @@ func (ps parts) Lookup(at txn.Address) (server.Place, error) {
 	return server.Place{}, fmt.Errorf("%w: no partition %v", call.ErrInvalidArgument, at)
 }
 
-func (parts) Create(string, int) error { return nil }
+func (parts) Create(string, call.Shape) error { return nil }
 
 func (parts) Drop(context.Context, string, bool) ([]server.Host, error) {
 	return nil, call.ErrInvalidArgument

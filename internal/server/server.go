@@ -30,10 +30,10 @@ type Spaces interface {
 	// that the space does not have, and another error if the partition is not served here. It does not block. The host of
 	// an address stays the same until Server.Replaced is called with it.
 	Lookup(at txn.Address) (Place, error)
-	// Create creates the named space with a number of partitions, unless it exists, and blocks meanwhile. 0 stands for the
-	// present number of a space that exists, and for 1 otherwise. It returns call.ErrInvalidArgument for an invalid name
-	// or number, and for a space that has another number; call.ErrSpaceFull if there are as many spaces as allowed.
-	Create(name string, partitions int) error
+	// Create creates the named space, unless it exists, and blocks meanwhile. It returns call.ErrInvalidArgument for an
+	// invalid name or shape, and for a space that has another shape; call.ErrSpaceFull if there are as many spaces as
+	// allowed.
+	Create(name string, shape call.Shape) error
 	// Drop removes the named space with all its contents and, if tables is set, the tables of its mirror. Its calls end
 	// with call.ErrDropped. It returns the hosts that Lookup has returned until now; none if the space is unchanged. It
 	// returns call.ErrInvalidArgument for a space that cannot be dropped, and call.ErrNoMatch if there is none.

@@ -29,8 +29,13 @@ var nameBody = body{
 }
 
 var createSpaceBody = body{
-	func(dst []byte, a *call.Ask) []byte { return binary.AppendUvarint(AppendBytes(dst, a.Name), a.Parts) },
-	func(d *Decoder, a *call.Ask, _ *Query) { a.Name, a.Parts = string(d.Bytes()), d.Uvarint() },
+	func(dst []byte, a *call.Ask) []byte {
+		dst = binary.AppendUvarint(AppendBytes(dst, a.Name), a.Shape.Partitions)
+		return binary.AppendUvarint(dst, a.Shape.Replicas)
+	},
+	func(d *Decoder, a *call.Ask, _ *Query) {
+		a.Name, a.Shape = string(d.Bytes()), call.Shape{Partitions: d.Uvarint(), Replicas: d.Uvarint()}
+	},
 }
 
 var dropSpaceBody = body{
