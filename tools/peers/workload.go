@@ -3,6 +3,7 @@ package main
 import (
 	"context"
 	"math/rand/v2"
+	"slices"
 	"sync/atomic"
 	"time"
 )
@@ -35,13 +36,19 @@ func workloads() []workload {
 		{"256+256", always, flow(256)},
 		{"match8", byKey, match(8)},
 		{"match64", byKey, match(64)},
-		{"fill", inBulk, fill},
+		{"fill", firstInBulk, fill},
 		{"drain", inBulk, drain},
 	}
 }
 
 func always(queue, way) bool     { return true }
 func inBulk(_ queue, w way) bool { return w.bulk }
+
+// firstInBulk holds once for each peer that can: how jobs are taken does not matter for putting them.
+func firstInBulk(q queue, w way) bool {
+	first := slices.IndexFunc(q.ways(), func(w way) bool { return w.bulk })
+	return first >= 0 && q.ways()[first].name == w.name
+}
 
 // byKey holds once for each peer that can: taking by key is at most once, whatever else a peer can do.
 func byKey(q queue, w way) bool {
