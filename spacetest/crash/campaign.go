@@ -102,6 +102,7 @@ func (c *campaign) open(ctx context.Context) (err error) {
 	c.clients = &clients{dir: c.cfg.Dir, program: c.cfg.Client, addr: c.addr(), team: team, seed: c.cfg.Seed}
 	if c.cluster != nil {
 		c.clients.team, c.clients.late = append(slices.Clone(team), readers), true
+		c.clients.parts = c.cfg.Parts
 	}
 	c.targets = c.allTargets()
 	return nil

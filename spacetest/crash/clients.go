@@ -21,7 +21,8 @@ type clients struct {
 	program string
 	addr    string
 	team    []string // the parts that they play
-	late    bool     // as orders have it
+	parts   int      // as orders have it
+	late    bool     // likewise
 	seed    uint64
 	last    int // number of the latest client
 
@@ -55,7 +56,7 @@ func (cs *clients) start() error {
 func (cs *clients) launch(part string) (*member, error) {
 	cs.last++
 	m := &member{stderr: new(strings.Builder), orders: orders{
-		Part: part, Number: cs.last, Addr: cs.addr, Seed: cs.seed, Late: cs.late,
+		Part: part, Number: cs.last, Addr: cs.addr, Seed: cs.seed, Parts: cs.parts, Late: cs.late,
 		Journal: filepath.Join(cs.dir, fmt.Sprintf("%s-%d.jsonl", part, cs.last)),
 	}}
 	text, err := json.Marshal(m.orders)

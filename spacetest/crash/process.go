@@ -35,7 +35,8 @@ type orders struct {
 	Addr    string // of the server, or of all nodes
 	Journal string
 	Seed    uint64
-	Late    bool // as history.Op has it, for what transactions write in another space than their home
+	Parts   int  // partitions of the second space
+	Late    bool // as history.Op has it, for what transactions write in another partition than their home
 }
 
 // ordersVariable names the environment variable that makes a program a client process.

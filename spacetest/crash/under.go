@@ -13,9 +13,9 @@ import (
 // under is a transaction of a caller, which spans both spaces. It belongs to the caller's goroutine.
 type under struct {
 	*random.Txn
-	late  bool // as orders have it
-	ended bool // as far as the caller knows
-	lost  bool // the last call found it ended, or left open what it has done
+	late  func(key int) bool // whether a commit takes effect late for what is written of a key
+	ended bool               // as far as the caller knows
+	lost  bool               // the last call found it ended, or left open what it has done
 }
 
 // longTxn is the lease of most transactions, including those that a killed client leaves open.
@@ -27,7 +27,8 @@ func (c *caller) transaction() {
 	if c.Rng.IntN(8) == 0 {
 		lease = random.UpTo(c.Rng, 300*time.Millisecond)
 	}
-	t := &under{late: c.Late}
+	t := &under{}
+	t.late = func(key int) bool { return c.Late && (c.Space(key) != t.Home || c.Parts > 1 && spaceOf(key) == 1) }
 	t.Txn = &random.Txn{Caller: c.Caller, ID: c.next(), Home: c.spaces[home], Heard: t.heard}
 	t.Key = func() int { return c.keyIn(home) }
 	if c.Rng.IntN(3) == 0 {
@@ -67,6 +68,9 @@ func (c *caller) transaction() {
 // heard notes how a call has ended. An end of the transaction is told to the judge as what it certainly means.
 func (t *under) heard(op *history.Op) {
 	ended := op.Outcome == history.Ended
+	if op.Verb == history.Write || op.Verb == history.Commit && len(op.Items) > 0 {
+		op.Late = t.late(op.Items[0].Key)
+	}
 	switch op.Verb {
 	case history.Commit, history.Abort:
 		t.ended = t.ended || ended || op.Outcome == history.OK
@@ -77,7 +81,6 @@ func (t *under) heard(op *history.Op) {
 		if op.Verb == history.Take && t.Open == nil { // it should have begun with this
 			t.begun(op)
 		}
-		op.Late = t.late && op.Verb == history.Write && t.Space(op.Items[0].Key) != t.Home
 		// What a rollback of unknown outcome has kept is only known if nothing is.
 		t.lost = ended || op.Verb == history.Rollback && op.Outcome == history.Unknown
 		if ended {
