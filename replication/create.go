@@ -1,6 +1,7 @@
 package replication
 
 import (
+	"cmp"
 	"context"
 	"errors"
 	"fmt"
@@ -31,8 +32,8 @@ var ErrNoLog = errors.New("replication: there is no such log")
 
 // Create makes the log of a partition in a cluster, on the named nodes, of which it needs a majority to be written. It
 // returns nil if the log is there already with the same incarnation, wherever that is, and ErrIncarnation if it is
-// there with another. It tries again while the cluster cannot make it, and returns the cause of ctx's end, after which
-// it is unknown whether the log is made.
+// there with another, unless nothing is left of that. It tries again while the cluster cannot make it, and returns the
+// cause of ctx's end, after which it is unknown whether the log is made.
 func (s *Store) Create(ctx context.Context, space string, partition int, incarnation string, on []string) error {
 	id := logID{space, partition}
 	if err := s.placeable(id, on); err != nil {
@@ -47,7 +48,10 @@ func (s *Store) Create(ctx context.Context, space string, partition int, incarna
 			if st, err = srv.js.Stream(ctx, id.stream()); err != nil {
 				return err
 			}
-			return sameIncarnation(st.CachedInfo(), incarnation)
+			if err := sameIncarnation(st.CachedInfo(), incarnation); err == nil || !isGone(st.CachedInfo()) {
+				return err
+			}
+			return cmp.Or(srv.js.DeleteStream(ctx, id.stream()), errGone)
 		case err != nil:
 			return err
 		}
@@ -56,6 +60,14 @@ func (s *Store) Create(ctx context.Context, space string, partition int, incarna
 		}
 		return srv.placed(ctx, st.CachedInfo(), on)
 	})
+}
+
+// errGone makes Create try again after it has removed what was left of another log.
+var errGone = errors.New("replication: the log that was there has lost everything, and was removed")
+
+// isGone reports whether nothing is left of a log but its name: it was in the memory of nodes that have all ended.
+func isGone(info *jetstream.StreamInfo) bool {
+	return info.Config.Storage == jetstream.MemoryStorage && info.State.LastSeq == 0
 }
 
 // Place moves a log of a cluster to the named nodes, which become its replicas one after the other. It returns once the

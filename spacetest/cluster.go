@@ -267,6 +267,9 @@ func (n *ClusterNode) waiting(space string) (waiting int, err error) {
 	return waiting, nil
 }
 
+// Data returns the folder of the node.
+func (n *ClusterNode) Data() string { return n.data }
+
 // Node returns the node of a name.
 func (c *ClusterHandle) Node(name string) *ClusterNode { return c.Nodes[name[0]-'a'] }
 

@@ -116,7 +116,8 @@ func (c *Control) setAble(able bool) {
 // apply makes the state follow a message of the log.
 func (c *Control) apply(g record.Group) error {
 	var cmd Command
-	if len(g.Records) > 0 {
+	commands := len(g.Records) > 0 && !g.Claimed // a claim has records if the log has lost something; they are for partitions
+	if commands {
 		if err := json.Unmarshal(g.Records, &cmd); err != nil {
 			return fmt.Errorf("cluster: position %d of the control log: %w", g.Position, err)
 		}
@@ -127,7 +128,7 @@ func (c *Control) apply(g record.Group) error {
 		return nil
 	}
 	next, err := c.state.next(g.Position, &cmd)
-	if err != nil && len(g.Records) > 0 {
+	if err != nil && commands {
 		c.logger.Debug("command refused", "position", g.Position, "error", err)
 	}
 	c.replaceLocked(next)
