@@ -5,6 +5,7 @@ import (
 	"crypto/tls"
 	"errors"
 	"fmt"
+	"net"
 	"slices"
 
 	"github.com/gospaces/gospaces/internal/call"
@@ -62,6 +63,24 @@ func (c *Cluster) founders() (names []string) {
 	}
 	slices.Sort(names)
 	return names
+}
+
+// reachable returns an address at which clients on other machines reach a node that listens on addr: if that is all
+// addresses of its machine, the host at which other nodes reach it.
+func (c *Cluster) reachable(addr string) string {
+	host, port, err := net.SplitHostPort(addr)
+	if err != nil {
+		return addr
+	}
+	if ip := net.ParseIP(host); host != "" && (ip == nil || !ip.IsUnspecified()) {
+		return addr
+	}
+	for _, p := range c.Peers {
+		if p.Name == c.Node {
+			host, _, _ = net.SplitHostPort(p.Addr)
+		}
+	}
+	return net.JoinHostPort(host, port)
 }
 
 // timing returns the times after which nodes suspect each other.
