@@ -7,6 +7,8 @@ import (
 	"time"
 
 	"github.com/gospaces/gospaces/internal/call"
+	"github.com/gospaces/gospaces/internal/engine"
+	"github.com/gospaces/gospaces/internal/record"
 	"github.com/gospaces/gospaces/internal/server"
 	"github.com/gospaces/gospaces/replication"
 	"github.com/gospaces/gospaces/txn"
@@ -126,12 +128,20 @@ func (ss *spaces) removeLocked(ctx context.Context, name string, f *family, tabl
 	if ss.store == nil {
 		return nil
 	}
-	if err := ss.store.Drop(ctx, name, 0); err != nil {
+	if err := ss.dropFirst(ctx, name); err != nil {
 		_, back := ss.addLocked(ss.ctx, name, len(f.parts), nil)
 		return fmt.Errorf("%w: remove the log: %w", call.ErrUnavailable, errors.Join(err, back))
 	}
 	ss.dropRest(ctx, name, len(f.parts))
 	return nil
+}
+
+// dropFirst removes the log of the first partition, after it is sure that no other space gets identities of this one.
+func (ss *spaces) dropFirst(ctx context.Context, name string) error {
+	if err := ss.store.Retire(ss.highest); err != nil {
+		return err
+	}
+	return ss.store.Drop(ctx, name, 0)
 }
 
 // stopLocked stops a space, whose partitions have ended, and takes it out of the table.
@@ -167,6 +177,10 @@ func (ss *spaces) dropRest(ctx context.Context, name string, partitions int) {
 	}
 }
 
+// unknownLosses is how far the identities of a space that is not served may be ahead of the clock: by 64 losses that have
+// just been.
+const unknownLosses = 64 * engine.Unheard
+
 // removeRefused removes the logs of a space that is not served. If it returns an error the space may be gone. The
 // effects of its transactions over several spaces are unknown: those that began here are aborted in the other spaces.
 func (ss *spaces) removeRefused(ctx context.Context, name string) error {
@@ -174,7 +188,8 @@ func (ss *spaces) removeRefused(ctx context.Context, name string) error {
 	if err != nil {
 		return err
 	}
-	if err := ss.store.Drop(ctx, name, 0); err != nil {
+	ss.highest = max(ss.highest, record.OriginAt(time.Now().UnixNano())+unknownLosses)
+	if err := ss.dropFirst(ctx, name); err != nil {
 		return err
 	}
 	partitions := max(1, sizeOf(found[name]))

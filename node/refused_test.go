@@ -106,6 +106,45 @@ func TestRefused_IdentitiesRise(t *testing.T) {
 	}
 }
 
+// After a loss identities are ahead of the clock. A space that is made under the name of such a one, which was dropped,
+// has none of its identities, also if the server was restarted in between, or the space was not served any more.
+func TestRefused_IdentitiesOutlastADrop(t *testing.T) {
+	t.Parallel()
+	for name, refused := range map[string]bool{"served": false, "refused": true} {
+		t.Run(name, func(t *testing.T) {
+			t.Parallel()
+			dir := t.TempDir()
+			last := uint64(0)
+			fill := func(n *node.Node) {
+				c := dial(t, n, "jobs")
+				for range 3 {
+					l, err := space.Write(t.Context(), c, parcel{ID: 1})
+					require.NoError(t, err)
+					require.Greater(t, uint64(l.ID()), last)
+					last = uint64(l.ID())
+				}
+				require.NoError(t, c.Close())
+			}
+			n := open(t, node.Config{Data: dir})
+			fill(n)
+			require.NoError(t, n.Close(t.Context()))
+			damage(t, dir, "jobs")
+			n = open(t, node.Config{Data: dir, AcceptLoss: true})
+			fill(n)
+			if refused {
+				require.NoError(t, n.Close(t.Context()))
+				damage(t, dir, "jobs")
+				n = open(t, node.Config{Data: dir})
+			}
+			require.NoError(t, dial(t, n, "default").DropSpace(t.Context(), "jobs", false))
+			require.NoError(t, n.Close(t.Context()))
+			n = open(t, node.Config{Data: dir})
+			fill(n)
+			require.NoError(t, n.Close(t.Context()))
+		})
+	}
+}
+
 // A refused space can be dropped: its files go, other spaces are unchanged, and its name is free. The default space is
 // recreated at once.
 func TestRefused_CanBeDropped(t *testing.T) {

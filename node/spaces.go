@@ -40,7 +40,7 @@ type spaces struct {
 	mu      sync.Mutex      // held while a space is opened or dropped
 	closed  bool            // changed under mu and tableMu
 	debris  map[string]bool // guarded by mu; names of dropped spaces that may have left logs
-	highest uint64          // guarded by mu; of the identities of spaces that were dropped
+	highest uint64          // guarded by mu; of the identities of spaces that were dropped; the store keeps it
 
 	tableMu  sync.RWMutex       // never held for long; taken after mu
 	byName   map[string]*family // guarded by tableMu
@@ -112,6 +112,7 @@ func openSpaces(ctx context.Context, cfg *Config, b *budget.Budget, up *startup)
 		if err != nil {
 			return nil, err
 		}
+		ss.highest = ss.store.Retired()
 		if err := ss.inventory(ctx, sizes); err != nil {
 			return nil, errors.Join(err, ss.close(ctx))
 		}

@@ -15,10 +15,11 @@ import (
 // folder is a locked directory that holds logs. Both the directory and a file in it are locked: without the file, or
 // moved elsewhere, it is still this process's, where directories can be locked (not on NFS).
 type folder struct {
-	path  string
-	owner owner
-	id    string // random, made once
-	held  []held // the directory, the lock file and the directory of the logs
+	path   string
+	owner  owner
+	id     string // random, made once
+	marker marker // guarded by Store.opening
+	held   []held // the directory, the lock file and the directory of the logs
 }
 
 // unfinishedFolder is a file that is in a folder until the folder is complete.
@@ -40,7 +41,7 @@ func openFolder(path string, o owner, unfinished bool) (*folder, error) {
 		_ = f.close()
 		return nil, fmt.Errorf("replication: folder %s: %w", path, err)
 	}
-	f.id = m.ID
+	f.id, f.marker = m.ID, m
 	return f, nil
 }
 
@@ -64,7 +65,7 @@ func (f *folder) identify(unfinished bool) (m marker, err error) {
 	if err := checkFinished(f.path, unfinished); err != nil {
 		return m, err
 	}
-	if m, err = readMarker(filepath.Join(f.path, "store.json"), f.owner); err != nil {
+	if m, err = readMarker(f.markerPath(), f.owner); err != nil {
 		return m, err
 	}
 	if err := makeDir(f.data()); err != nil {

@@ -38,7 +38,8 @@ func (o owner) String() string {
 type marker struct {
 	Version int `json:"version"`
 	owner
-	ID string `json:"id"`
+	ID      string `json:"id"`
+	Retired uint64 `json:"retired,omitempty"` // see Store.Retire
 }
 
 const markerVersion = 1
@@ -64,6 +65,31 @@ func readMarker(path string, o owner) (m marker, err error) {
 	}
 	return m, nil
 }
+
+// Retire makes the folder remember, durably, that logs which are dropped have given out identities up to this one.
+func (s *Store) Retire(identity uint64) error {
+	s.opening.Lock()
+	defer s.opening.Unlock()
+	m := s.folder.marker
+	if identity <= m.Retired {
+		return nil
+	}
+	m.Retired = identity
+	if err := writeMarker(s.folder.markerPath(), m); err != nil {
+		return fmt.Errorf("replication: %w", err)
+	}
+	s.folder.marker = m
+	return nil
+}
+
+// Retired returns the highest identity that was passed to Retire, by earlier processes too; 0 if there is none.
+func (s *Store) Retired() uint64 {
+	s.opening.Lock()
+	defer s.opening.Unlock()
+	return s.folder.marker.Retired
+}
+
+func (f *folder) markerPath() string { return filepath.Join(f.path, "store.json") }
 
 // writeMarker writes the file atomically.
 func writeMarker(path string, m marker) error {
