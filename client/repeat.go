@@ -8,6 +8,7 @@ import (
 	"slices"
 	"time"
 
+	"github.com/gospaces/gospaces/internal/call"
 	"github.com/gospaces/gospaces/internal/wire"
 	"github.com/gospaces/gospaces/space"
 )
@@ -92,8 +93,12 @@ func patience(ctx context.Context, grace time.Duration) (context.Context, contex
 	return patient, func() { stop(); cancel(nil) }
 }
 
-// passes reports whether err, with which the preparation of a repeated call ended, may differ next time.
+// passes reports whether err, with which the preparation of a repeated call ended, may differ next time. A log that is
+// lost stays so until an operator drops the space, or accepts the loss: no caller is to wait for that.
 func passes(err error) bool {
+	if errors.Is(err, call.ErrLogLost) {
+		return false
+	}
 	return slices.ContainsFunc([]error{space.ErrUnavailable, space.ErrClosed, wire.ErrInterrupted, wire.ErrInDoubt},
 		func(e error) bool {
 			return errors.Is(err, e)

@@ -13,10 +13,12 @@ import (
 	"github.com/stretchr/testify/require"
 
 	"github.com/gospaces/gospaces/client"
+	"github.com/gospaces/gospaces/internal/call"
 	"github.com/gospaces/gospaces/internal/local"
 	"github.com/gospaces/gospaces/internal/server"
 	"github.com/gospaces/gospaces/internal/wire"
 	"github.com/gospaces/gospaces/space"
+	"github.com/gospaces/gospaces/txn"
 )
 
 // deaf makes connections over which nothing arrives any more once it has stopped to listen to them: calls are executed,
@@ -239,6 +241,25 @@ func TestRepeat_WhatTheSpaceHasForgottenIsUnknown(t *testing.T) {
 			require.NoError(t, err, "the next call is as good as any")
 		})
 	}
+}
+
+// No call waits for a log that is lost: an operator may take hours, and drop the space.
+func TestRepeat_DoesNotWaitForALostLog(t *testing.T) {
+	t.Parallel()
+	n := startNode(t, server.Config{})
+	var d deaf
+	c := n.dial(client.Config{Dial: d.dial})
+	_, err := space.Write(t.Context(), c, job{ID: 1})
+	require.NoError(t, err)
+	err = d.lose(t, n, c, func() error { _, err := space.Take(t.Context(), c, job{}); return err }, func() {
+		n.spaces.mu.Lock()
+		n.spaces.refuse = func(txn.Address) error { return call.ErrLogLost }
+		n.spaces.mu.Unlock()
+	})
+	require.ErrorIs(t, err, space.ErrOutcomeUnknown)
+	require.ErrorContains(t, err, call.ErrLogLost.Error())
+	_, err = space.Write(t.Context(), c, job{ID: 2})
+	require.ErrorIs(t, err, space.ErrUnavailable)
 }
 
 // A call under a transaction ends with its session.

@@ -178,7 +178,7 @@ func (ss *spaces) addAll(ctx context.Context, sizes map[string]int, up *startup)
 		if err != nil {
 			errs = append(errs, err)
 			refused[name] = fmt.Errorf("%w: %w; serve --accept-loss goes on with what is left of its log, "+
-				"and gospaces spaces drop removes it", call.ErrUnavailable, err)
+				"and gospaces spaces drop removes it", call.ErrLogLost, err)
 		}
 	}
 	if len(errs) == len(names) {

@@ -15,7 +15,7 @@ var (
 	ErrFailed = errors.New("replication: log failed")
 	// ErrGone is returned when the folder of the store, or the files of the log, were removed or replaced while the store
 	// was open. The message was not stored.
-	ErrGone error = notStored("replication: the data folder is not there any more")
+	ErrGone error = gone("replication: the data folder is not there any more")
 	// ErrNotPrimary is returned by Append and Resign before Claim, and after Resign. The message was not stored.
 	ErrNotPrimary error = notStored("replication: this process has not claimed the log")
 	// ErrTooLarge is returned for a message above MaxMessage, or too short to hold a header. The message was not stored.
@@ -60,6 +60,17 @@ func (e notStored) Error() string { return string(e) }
 
 // NotStored tells users of an interface to the log that nothing has happened.
 func (notStored) NotStored() bool { return true }
+
+// gone is a notStored of a log that cannot be read any more either.
+type gone string
+
+func (e gone) Error() string { return string(e) }
+
+// NotStored tells users of an interface to the log that nothing has happened.
+func (gone) NotStored() bool { return true }
+
+// Unreadable tells users of an interface to the log that a retry is useless.
+func (gone) Unreadable() bool { return true }
 
 // fenced is a notStored of a writer that another has replaced.
 type fenced string

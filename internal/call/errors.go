@@ -26,6 +26,7 @@ var (
 	ErrSpaceFull       = fmt.Errorf("%w: space full", ErrUnavailable)
 	ErrLogFull         = fmt.Errorf("%w: log full", ErrUnavailable)
 	ErrNotReady        = fmt.Errorf("%w: not served yet", ErrUnavailable)
+	ErrLogLost         = fmt.Errorf("%w: its log is lost or damaged", ErrUnavailable)
 	ErrElsewhere       = fmt.Errorf("%w: served by another node", ErrUnavailable)
 	// the client repeats the call until it succeeds or fails otherwise
 	ErrThrottled = fmt.Errorf("%w: throttled", ErrLogFull)

@@ -68,7 +68,11 @@ func (p *Partition) run() {
 func (p *Partition) startOver(why error) {
 	p.mu.Lock()
 	defer p.mu.Unlock()
-	if p.become(starting, fmt.Errorf("%w: the state cannot be made from the log: %w", unavailable(why), why)) {
+	refusal := unavailable(why)
+	if unreadable(why) && !p.cfg.Standby { // another replica may have it
+		refusal = call.ErrLogLost
+	}
+	if p.become(starting, fmt.Errorf("%w: the state cannot be made from the log: %w", refusal, why)) {
 		p.reset(LSN(p.e.LSN()))
 	}
 }

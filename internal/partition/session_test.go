@@ -1,8 +1,11 @@
 package partition_test
 
 import (
+	"context"
+	"errors"
 	"slices"
 	"sync"
+	"sync/atomic"
 	"testing"
 	"testing/synctest"
 	"time"
@@ -11,6 +14,8 @@ import (
 
 	"github.com/gospaces/gospaces/internal/call"
 	"github.com/gospaces/gospaces/internal/partition"
+	"github.com/gospaces/gospaces/internal/record"
+	"github.com/gospaces/gospaces/replication"
 	"github.com/gospaces/gospaces/txn"
 )
 
@@ -155,6 +160,37 @@ func TestRecall_AfterTheLogHasFailed(t *testing.T) {
 			require.Equal(t, p.Hash(), rebuilt(t, log))
 		}
 	}
+}
+
+// losable is a log that can get lost.
+type losable struct {
+	*gate
+	lost atomic.Bool
+}
+
+func (l *losable) Load(
+	ctx context.Context, records func([]byte) error, progress func(done, total uint64),
+) (uint64, record.Clock, error) {
+	if l.lost.Load() {
+		return 0, record.Clock{}, replication.ErrGone
+	}
+	return l.gate.Load(ctx, records, progress)
+}
+
+// If the log is lost an outcome stays open.
+func TestRecall_FromALostLog(t *testing.T) {
+	t.Parallel()
+	log := &losable{gate: openLog(t)}
+	p, session, _ := prepared(t, log)
+	log.set(func() error { return errInjected }, nil)
+	log.lost.Store(true)
+	c, by := newCaller(), call.Request{Session: session, Number: 7}
+	p.Write(c, 7, txn.ID{}, by, draft(2))
+	require.ErrorIs(t, c.await(7).err, call.ErrOutcomeUnknown)
+	require.Eventually(t, func() bool {
+		_, err := p.Recall(c, 8, by)
+		return errors.Is(err, call.ErrLogLost)
+	}, time.Minute, time.Millisecond)
 }
 
 func TestReceived_ForgetsOutcomes(t *testing.T) {

@@ -1,6 +1,7 @@
 package server
 
 import (
+	"errors"
 	"fmt"
 
 	"github.com/gospaces/gospaces/internal/call"
@@ -53,6 +54,8 @@ func (s *session) handleRepeat(f wire.Frame) error {
 	s.join(c.host)
 	had, err := c.host.Recall(c, tag(t|opRecalled, f.ID), c.by(number))
 	switch {
+	case errors.Is(err, call.ErrLogLost):
+		return s.fail(f.ID, fmt.Errorf("%w: %v", call.ErrOutcomeUnknown, err))
 	case err != nil:
 		return s.fail(f.ID, fmt.Errorf("%w: %v", wire.ErrInDoubt, err))
 	case had && t == wire.Notify:

@@ -51,10 +51,11 @@ var codes = [...]error{
 	26: call.ErrDropped,
 	27: call.ErrElsewhere,
 	28: call.ErrNotReady,
+	29: call.ErrLogLost,
 }
 
 // special are the numbers of errors that also are other errors of the table, the most special first.
-var special = [...]Code{23, 22, 21, elsewhere, 28}
+var special = [...]Code{23, 22, 21, elsewhere, 28, 29}
 
 // elsewhere is the number of an error that tells where: the address of a node and an epoch follow its text.
 const elsewhere Code = 27

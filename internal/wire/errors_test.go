@@ -24,7 +24,7 @@ var numbers = map[wire.Code]error{
 	15: wire.ErrCapability, 16: wire.ErrBusy,
 	17: call.ErrTxnEnded, 18: call.ErrDeadlock, 19: call.ErrVersionConflict, 20: wire.ErrInDoubt,
 	21: space.ErrLogFull, 22: call.ErrThrottled, 23: space.ErrSpaceFull, 24: space.ErrKindInUse, 25: space.ErrLocked,
-	26: space.ErrDropped, 27: call.ErrElsewhere, 28: call.ErrNotReady,
+	26: space.ErrDropped, 27: call.ErrElsewhere, 28: call.ErrNotReady, 29: call.ErrLogLost,
 }
 
 func sendError(t *testing.T, err error) error {
