@@ -18,6 +18,7 @@ type Image struct {
 	// Still to be drawn.
 	registrations walk[*registration]
 	sessions      walk[*session]
+	outcomes      []lent // of the sessions that are drawn
 	kind          int
 	next          slot   // in kind
 	last          []slot // of each kind, the last slot in use when the image began
@@ -26,6 +27,13 @@ type Image struct {
 	buf     []byte // drawn, but not returned yet
 	records uint64
 	done    bool
+}
+
+// lent are outcomes of a session, as they were at the moment of an image.
+type lent struct {
+	session uint64
+	of      outcomes
+	at      uint64 // position of the next to be drawn
 }
 
 // LSN returns the number of the last change in the image.
@@ -75,13 +83,13 @@ func (m *Image) Close() {
 	if m.e.image == m {
 		m.e.image = nil
 	}
-	m.buf = nil
+	m.buf, m.outcomes = nil, nil
 }
 
 // drawnBytes is the approximate number of bytes drawn in one step.
 const drawnBytes = 256 << 10
 
-// Draw draws about n more entries, registrations, sessions or pages of fates, fewer if they are large, and appends the
+// Draw draws about n more entries, registrations, sessions, outcomes or pages of fates, fewer if they are large, and appends the
 // records to dst. done reports that the image is complete.
 func (m *Image) Draw(dst []byte, n int) (_ []byte, done bool) {
 	for enough := len(m.buf) + drawnBytes; n > 0 && !m.done && len(m.buf) < enough; n-- {
@@ -93,6 +101,10 @@ func (m *Image) Draw(dst []byte, n int) (_ []byte, done bool) {
 }
 
 func (m *Image) drawNext() {
+	if len(m.outcomes) > 0 {
+		m.drawOutcome()
+		return
+	}
 	if r, ok := m.registrations.next(); ok {
 		m.e.keepRegistration(r)
 		return
@@ -110,6 +122,20 @@ func (m *Image) drawNext() {
 		m.done = true
 		m.buf = record.AppendEnded(m.buf, m.records)
 	}
+}
+
+// drawOutcome draws the next outcome.
+func (m *Image) drawOutcome() {
+	l := &m.outcomes[len(m.outcomes)-1]
+	x, ok := l.of.at(l.at)
+	if !ok {
+		*l = lent{}
+		m.outcomes = m.outcomes[:len(m.outcomes)-1]
+		return
+	}
+	l.at = x.next
+	m.buf = record.AppendOutcome(m.buf, l.session, byte(x.sort), x.number, x.body)
+	m.records++
 }
 
 // drawSlot draws the next entry, or moves to the next kind.

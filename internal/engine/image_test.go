@@ -223,6 +223,61 @@ func TestImage_EndsWhileEntriesCome(t *testing.T) {
 	require.Equal(t, want, loaded(t, image).Hash())
 }
 
+// Very many outcomes of one session are drawn in steps too, as they were at the moment of the image, whatever becomes of
+// them meanwhile.
+func TestImage_DrawsOutcomesInSteps(t *testing.T) {
+	t.Parallel()
+	const n = 2000
+	for name, meanwhile := range map[string]func(c *caller){
+		"nothing happens": func(*caller) {},
+		"more come": func(c *caller) {
+			for range n {
+				c.write(aStone(2))
+			}
+		},
+		"the client receives all, and goes on": func(c *caller) {
+			c.e.Received(1, c.session, c.e.LSN())
+			for range n {
+				c.write(aStone(2))
+			}
+		},
+		"the client receives most, and goes on": func(c *caller) {
+			c.e.Received(1, c.session, c.e.LSN()-n/4)
+			for range n {
+				c.write(aStone(2))
+			}
+		},
+		"the session ends": func(c *caller) { c.e.EndSession(1, c.session, true) },
+	} {
+		t.Run(name, func(t *testing.T) {
+			t.Parallel()
+			e := newTestEngine(t)
+			c := newCaller(t, e, 1)
+			for range n {
+				c.write(aStone(1))
+			}
+			want := e.Hash()
+			m := e.BeginImage()
+			defer m.Close()
+			meanwhile(c)
+			var image []byte
+			for done := false; !done; {
+				before := len(image)
+				image, done = m.Draw(image, 10)
+				records := 0
+				var r record.Record
+				for rest := image[before:]; len(rest) > 0; records++ {
+					var err error
+					rest, err = record.Next(rest, &r)
+					require.NoError(t, err)
+				}
+				require.Less(t, records, 100)
+			}
+			require.Equal(t, want, loaded(t, image).Hash())
+		})
+	}
+}
+
 func applied(t *testing.T, log []byte) *Engine {
 	e := New(Config{}, 0)
 	require.NoError(t, e.Apply(log))

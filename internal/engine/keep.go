@@ -98,7 +98,7 @@ func (e *Engine) keepRegistration(r *registration) {
 	m.records++
 }
 
-// keepSession keeps a session with its outcomes.
+// keepSession keeps a session. Its outcomes, which may be very many, are drawn later.
 func (e *Engine) keepSession(s *session) {
 	m := e.image
 	if m == nil || s.imaged == e.images {
@@ -109,8 +109,7 @@ func (e *Engine) keepSession(s *session) {
 	}
 	m.buf = record.AppendSession(m.buf, s.id, binary.LittleEndian.AppendUint64(slices.Clone(s.client[:]), s.lost))
 	m.records++
-	for x, ok := s.kept.at(s.kept.first()); ok; x, ok = s.kept.at(x.next) {
-		m.buf = record.AppendOutcome(m.buf, s.id, byte(x.sort), x.number, x.body)
-		m.records++
+	if s.kept.n > 0 {
+		m.outcomes = append(m.outcomes, lent{session: s.id, of: s.kept.lend()})
 	}
 }

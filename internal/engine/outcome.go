@@ -16,6 +16,7 @@ type outcomes struct {
 	from  int    // start of the oldest in buf
 	base  uint64 // position of buf[0] since the session began
 	n     int
+	lent  bool              // an image refers to the bytes in buf
 	index map[uint64]uint64 // positions by call number; nil unless calls are being repeated
 }
 
@@ -132,17 +133,26 @@ func (o *outcomes) drop(n int) {
 func (o *outcomes) trim() {
 	if o.n == 0 {
 		o.index = nil
-		if o.base += uint64(o.from); cap(o.buf) > keptRoom {
-			o.buf = nil
+		if o.base += uint64(o.from); cap(o.buf) > keptRoom || o.lent {
+			o.buf, o.lent = nil, false
 		}
 		o.buf, o.from = o.buf[:0], 0
 		return
 	}
 	if o.from > len(o.buf)/2 {
 		o.base += uint64(o.from)
-		o.buf = o.buf[:copy(o.buf, o.buf[o.from:])]
-		o.from = 0
+		to := o.buf[:0]
+		if o.lent {
+			to, o.lent = nil, false
+		}
+		o.buf, o.from = append(to, o.buf[o.from:]...), 0
 	}
+}
+
+// lend returns the outcomes as they are now. They stay so whatever becomes of o.
+func (o *outcomes) lend() outcomes {
+	o.lent = o.n > 0
+	return outcomes{buf: o.buf[o.from:len(o.buf):len(o.buf)]}
 }
 
 // keptRoom is the memory that a session without outcomes keeps for the next.

@@ -229,6 +229,9 @@ func (e *Engine) Prepared() []txn.ID {
 	return ids
 }
 
+// NumPrepared returns the number of prepared branches.
+func (e *Engine) NumPrepared() int { return len(e.doubtful) }
+
 // prepared returns the prepared branches by number.
 func (e *Engine) prepared() []*transaction {
 	return slices.SortedFunc(maps.Keys(e.doubtful), func(a, b *transaction) int { return cmp.Compare(a.id, b.id) })

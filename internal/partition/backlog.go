@@ -5,16 +5,31 @@ import "unsafe"
 // backlog is the unacknowledged events of a registration: the last ones in memory, earlier ones in the log, if there is
 // one.
 type backlog struct {
-	last  uint64 // number of the last event
-	acked uint64 // number of the last acknowledged event
-	kept  []kept // events in memory: without gaps, up to the last
-	bytes int    // of rows in kept
-	all   *int   // bytes in the backlogs of all registrations
-	group *group // of the last event
-	marks marks  // places in the log of the events before kept
+	last  uint64  // number of the last event
+	acked uint64  // number of the last acknowledged event
+	kept  []kept  // events in memory: without gaps, up to the last
+	bytes int     // of rows in kept
+	all   *events // in the backlogs of all registrations
+	group *group  // of the last event
+	marks marks   // places in the log of the events before kept
 
 	skipped uint64 // position of the last group seen by skip
 }
+
+// events are how many events there are in memory.
+type events struct {
+	n    int
+	rows int // bytes
+}
+
+// add counts one more event, or with n = -1 one less.
+func (es *events) add(n int, k *kept) {
+	es.n += n
+	es.rows += n * len(k.Entry.Row)
+}
+
+// memory returns their approximate memory in bytes. Events of several registrations may share a row; each counts it.
+func (es *events) memory() int { return es.n*int(unsafe.Sizeof(kept{})) + es.rows }
 
 // kept is an event with its own row.
 type kept struct {
@@ -26,10 +41,6 @@ type kept struct {
 
 // underway reports whether the event goes to the log and is not there yet.
 func (k *kept) underway() bool { return k.group != nil && k.group.position == 0 }
-
-// size returns the approximate memory of the event in bytes. Events of several registrations may share a row; each
-// counts it.
-func (k *kept) size() int { return int(unsafe.Sizeof(*k)) + len(k.Entry.Row) }
 
 // group is a group of records on its way to the log.
 type group struct {
@@ -53,7 +64,7 @@ func (b *backlog) add(k kept) {
 	b.last, b.group = k.Seq, k.group
 	b.kept = append(b.kept, k)
 	b.bytes += len(k.Entry.Row)
-	*b.all += k.size()
+	b.all.add(1, &k)
 }
 
 // skip records an event that is in the log and not kept in memory; there must be none in memory before it.
@@ -110,7 +121,7 @@ func (b *backlog) trim(cfg *Config) bool {
 // clear removes all events from memory.
 func (b *backlog) clear() {
 	for i := range b.kept {
-		*b.all -= b.kept[i].size()
+		b.all.add(-1, &b.kept[i])
 	}
 	b.kept, b.bytes = nil, 0
 }
@@ -120,7 +131,7 @@ func (b *backlog) drop(n int) {
 	for i := range b.kept[:n] {
 		k := &b.kept[i]
 		b.bytes -= len(k.Entry.Row)
-		*b.all -= k.size()
+		b.all.add(-1, k)
 		if k.first && k.group != nil {
 			b.marks.add(mark{k.Seq, k.group.position})
 		}

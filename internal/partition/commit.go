@@ -387,7 +387,7 @@ func (p *Partition) partAll() (callers []Caller) {
 		}
 		p.part(l)
 	}
-	p.listeners, p.roll, p.audience, p.overfull, p.eventBytes = nil, nil, nil, nil, 0
+	p.listeners, p.roll, p.audience, p.overfull, p.events = nil, nil, nil, nil, events{}
 	return callers
 }
 

@@ -50,6 +50,8 @@ func BenchmarkHold(b *testing.B) {
 		{"goodbye", (*full).goodbye},
 		{"expiry", (*full).expiry},
 		{"contents", (*full).contents},
+		{"image", (*full).image},
+		{"stats", (*full).stats},
 	} {
 		b.Run(c.name, func(b *testing.B) {
 			for b.Loop() {
@@ -349,6 +351,44 @@ func (f *full) goodbye() {
 	f.p.CloseSession(session, true)
 	q.Max = 1
 	f.find(q)
+}
+
+// image draws an image of a session with 8 MiB of outcomes.
+func (f *full) image() {
+	session, _, err := f.p.OpenSession(call.Client{1}, 0)
+	require.NoError(f.b, err)
+	q := where(2, template.Eq, template.AppendString(nil, "new"))
+	q.Take, q.By, q.Max = true, call.Request{Session: session, Number: 1}, 1000
+	f.watch(false)
+	for range min(250, f.n/1000) {
+		f.find(q)
+		q.By.Number++
+	}
+	f.watch(true)
+	_, err = f.p.Snapshot(f.b.Context(), func(uint64, record.Clock) (partition.Image, error) { return shredder{}, nil })
+	require.NoError(f.b, err)
+}
+
+// shredder is an image that is not kept.
+type shredder struct{}
+
+func (shredder) Write([]byte) error { return nil }
+func (shredder) Commit() error      { return nil }
+func (shredder) Abort() error       { return nil }
+
+// stats asks for the numbers of a partition with very many registrations.
+func (f *full) stats() {
+	f.watch(false)
+	for range 100_000 {
+		o := f.do(func(callID uint64) {
+			f.p.Notify(f.c, callID, where(0, template.Eq, template.AppendInt(nil, -1)), call.Events(call.Written), call.Forever)
+		})
+		require.NoError(f.b, o.err)
+	}
+	f.watch(true)
+	for range 1000 {
+		f.p.Stats()
+	}
 }
 
 func (f *full) expiry() {

@@ -102,7 +102,7 @@ func (p *Partition) listener(registration uint64) *listener {
 			p.listeners = map[uint64]*listener{}
 		}
 		l = &listener{id: registration, logged: p.cfg.Log != nil, place: len(p.roll)}
-		l.backlog.all = &p.eventBytes
+		l.backlog.all = &p.events
 		p.listeners[registration] = l
 		p.roll = append(p.roll, l)
 	}

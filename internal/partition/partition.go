@@ -137,7 +137,7 @@ type Partition struct {
 	listeners   map[uint64]*listener   // by registration
 	roll        []*listener            // all of them, for walks in steps; see overListeners
 	audience    map[Caller]*listener   // the head of each caller's list
-	eventBytes  int                    // in the backlogs of all listeners
+	events      events                 // in the backlogs of all listeners
 	charged     int64                  // to the budget
 	overfull    []*listener            // listeners that exceed their limits until the log has their events
 	attachments map[uint64]*attachment // by session
@@ -383,15 +383,11 @@ func (p *Partition) Stats() Stats {
 	st := Stats{
 		Entries: p.e.Entries(),
 		Waiting: len(p.waits.byCall), Registrations: len(p.listeners), Sessions: len(p.attachments),
-		Prepared: len(p.e.Prepared()),
-		LSN:      LSN(p.e.LSN()), Durable: p.durable(), Err: p.refusal(),
+		Events: p.events.n, EventBytes: p.events.rows, Prepared: p.e.NumPrepared(),
+		LSN: LSN(p.e.LSN()), Durable: p.durable(), Err: p.refusal(),
 		Throttle: p.throttle, Throttled: p.throttled,
 	}
 	st.Txns, st.Kinds, st.Memory = p.e.Transactions(), p.e.NumKinds(), p.charged
 	st.Ready, st.Apart = p.e.Totals()
-	for _, l := range p.listeners {
-		st.Events += len(l.backlog.kept)
-		st.EventBytes += l.backlog.bytes
-	}
 	return st
 }

@@ -105,7 +105,7 @@ func (p *Partition) roomForTxns(n int) error {
 
 // settle charges the partition's memory.
 func (p *Partition) settle() {
-	p.charged = p.cfg.Budget.Settle(p.charged, p.e.Memory()+int64(p.commits.bytes)+int64(p.eventBytes))
+	p.charged = p.cfg.Budget.Settle(p.charged, p.e.Memory()+int64(p.commits.bytes)+int64(p.events.memory()))
 }
 
 // scarceEventBytes limits the rows of events kept in memory for a registration while memory is scarce.
