@@ -136,10 +136,10 @@ type Client struct {
 var _ space.Space = (*Client)(nil)
 
 // Dial connects to the server at addr, such as "localhost:7420", and its space "default". Several addresses, separated
-// by commas, are those of nodes that know the same spaces ("n1:7420,n2:7420"): Dial connects to the first that answers
-// (it tries the next one when one has failed, or has not answered for 300 ms), and when a node cannot be reached any
-// more the client goes on to the next. One address is enough to find the nodes that others tell of. It blocks, and
-// returns errors, as DialConfig does.
+// by commas, are those of the nodes of a cluster ("n1:7420,n2:7420"), or of one server: Dial connects to the first that
+// answers (it tries the next one when one has failed, or has not answered for 300 ms), and when a node cannot be reached
+// any more the client goes on to the next. It never goes on at a server with other data. One address is enough to find
+// the nodes that others tell of. It blocks, and returns errors, as DialConfig does.
 func Dial(ctx context.Context, addr string) (*Client, error) {
 	return DialConfig(ctx, Config{Addr: addr})
 }
@@ -147,15 +147,18 @@ func Dial(ctx context.Context, addr string) (*Client, error) {
 // DialConfig connects to a server. It blocks until the server has answered, for Config.DialTimeout at most, or ctx
 // ends. It tries once, so that a wrong address is noticed at once: it returns the dialer's error if nothing listens
 // there, ErrNotServer if it is not a gospaces server, and space.ErrInvalidArgument for an invalid Config or name of a
-// space.
-// Later, failed connections are reopened for as long as it takes. It is no error if the space does not exist: the first
-// write creates it. The caller must close the Client.
+// space, and for addresses of servers with different data. Later, failed connections are reopened for as long as it
+// takes. It is no error if the space does not exist: the first write creates it. The caller must close the Client.
 func DialConfig(ctx context.Context, cfg Config) (*Client, error) {
 	c, n, err := connect(ctx, cfg)
 	if err != nil {
 		return nil, err
 	}
 	c.meet(ctx, n)
+	if err := c.compare(ctx, n); err != nil {
+		closeLinks(c.topology.close())
+		return nil, err
+	}
 	if err := c.Space.reach(ctx); err != nil {
 		closeLinks(c.topology.close())
 		return nil, fmt.Errorf("client: open space %q on %s: %w", c.cfg.Space, n.addr, err)

@@ -27,7 +27,8 @@ func (l *link) connect(ctx context.Context) error {
 	caller := ctx
 	ctx, cancel := context.WithTimeout(ctx, l.cfg.DialTimeout)
 	defer cancel()
-	conn, err := l.cfg.Dial(ctx, l.client.topology.addr(l.node, l.addrs))
+	addr := l.addr()
+	conn, err := l.cfg.Dial(ctx, addr)
 	if err != nil {
 		return err
 	}
@@ -37,13 +38,14 @@ func (l *link) connect(ctx context.Context) error {
 	if !stop() && err == nil {
 		err = ctx.Err()
 	}
-	if err == nil && !l.client.topology.identify(l.node, terms.Node) {
-		err = fmt.Errorf("node %q answers at the address of another one", terms.Node)
+	if err == nil {
+		err = l.client.topology.identify(l.node, terms, addr == l.last)
 	}
 	if err == nil {
 		err = l.install(conn, in, terms)
 	}
 	if err == nil {
+		l.last = addr
 		return nil
 	}
 	conn.Close()
@@ -245,7 +247,7 @@ func (l *link) reconnect(pauses *backoff.Backoff) bool {
 		}
 		l.cfg.Logger.Debug("cannot connect", "addr", l.node.addr, "error", err)
 		l.endOverdue()
-		l.addrs++
+		l.failedAt(l.addr())
 		l.seek()
 	}
 	return false

@@ -26,9 +26,10 @@ type link struct {
 	lane   *lane
 	name   string // shown to people
 	in     incoming
-	addrs  int // attempts to connect that have failed; owned by run
+	last   string // address of the last connection; owned by run
 
 	mu      sync.Mutex
+	at      string                   // guarded by mu; the address of the connection, or of the next
 	life    life                     // guarded by mu
 	out     stream                   // guarded by mu
 	calls   calls                    // guarded by mu
@@ -43,7 +44,7 @@ var errLost = errors.New("client: session lost")
 func newLink(c *Client, n *node, lane *lane) *link {
 	l := &link{
 		client: c, cfg: &c.cfg, node: n, lane: lane, name: processName(), life: newLife(), silence: newSilence(),
-		session: session{epochs: &lane.epochs}, regs: map[regKey]*registration{},
+		at: n.addr, session: session{epochs: &lane.epochs}, regs: map[regKey]*registration{},
 	}
 	l.out, l.calls = newStream(&l.mu), newCalls(&l.mu, lane)
 	return l

@@ -92,7 +92,11 @@ func (l *link) seek() {
 		ctx, cancel := l.life.context()
 		defer cancel()
 		for pauses := unserved; !l.isWell() && l.client.needs(l.node); {
-			l.client.ask(ctx, l)
+			if l.client.topology.isAlone(l.node) {
+				l.client.tryAddresses(ctx, l)
+			} else {
+				l.client.ask(ctx, l)
+			}
 			if pauses.Wait(ctx) != nil {
 				return
 			}

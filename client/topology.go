@@ -19,6 +19,7 @@ type topology struct {
 	home   *node                 // guarded by mu; of partitions that the map does not have
 	places map[txn.Address]place // guarded by mu; the map
 	closed bool                  // guarded by mu; no links are made any more
+	serves string                // guarded by mu; what the client's server, or cluster, has
 }
 
 // place is the place of a partition.
@@ -92,25 +93,15 @@ func (t *topology) mergeLocked(n, other *node) {
 	}
 }
 
-// identify sets the name of the node that answers for n; "" if it has none. It returns false if that is another node,
-// as with an address that stands for several.
-func (t *topology) identify(n *node, name string) bool {
+// addrAfter returns the address of n that follows one which has failed.
+func (t *topology) addrAfter(n *node, failed string) string {
 	t.mu.Lock()
 	defer t.mu.Unlock()
-	if n.name == "" {
-		n.name = name
+	if len(n.also) == 0 {
+		return failed // its only one, or found by tryAddresses
 	}
-	return name == "" || n.name == name
-}
-
-// addr returns an address of n: another one after each attempt that has failed.
-func (t *topology) addr(n *node, failed int) string {
-	t.mu.Lock()
-	defer t.mu.Unlock()
-	if i := failed % (1 + len(n.also)); i > 0 {
-		return n.also[i-1]
-	}
-	return n.addr
+	all := append([]string{n.addr}, n.also...)
+	return all[(slices.Index(all, failed)+1)%len(all)]
 }
 
 // others returns all nodes but n, beginning with the one that follows it.

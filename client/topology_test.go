@@ -37,7 +37,7 @@ type member struct {
 func startCluster(t *testing.T) *cluster {
 	c := new(cluster)
 	for i := range c.nodes {
-		c.nodes[i] = newNode(t, server.Config{})
+		c.nodes[i] = newNode(t, server.Config{Cluster: "test", Node: fmt.Sprint("n", i)})
 		c.nodes[i].spaces = c.nodes[0].spaces
 		c.nodes[i].cfg.Spaces = member{c.nodes[0].spaces, c, c.nodes[i]}
 		c.nodes[i].start()

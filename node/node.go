@@ -227,6 +227,7 @@ func (n *Node) start(ctx context.Context, up *startup) error {
 	}
 	cfg := n.serverConfig()
 	cfg.Spaces, cfg.Snapshots, cfg.Backups = backend{n}, backend{n}, backend{n}
+	cfg.Data = n.spaces.identity()
 	if n.server, err = server.New(cfg); err != nil {
 		return errors.Join(err, n.spaces.close(ctx))
 	}

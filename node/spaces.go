@@ -124,6 +124,14 @@ func openSpaces(ctx context.Context, cfg *Config, b *budget.Budget, up *startup)
 	return ss, nil
 }
 
+// identity returns the identity of what the spaces have: that of the folder, or that of this process.
+func (ss *spaces) identity() string {
+	if ss.store == nil {
+		return rand.Text()
+	}
+	return ss.store.ID()
+}
+
 // inventory adds the spaces in the folder to sizes, with the numbers of their partitions. The log of the first
 // partition is created last and dropped first: without it the others are the remains of a dropped space.
 func (ss *spaces) inventory(ctx context.Context, sizes map[string]int) error {

@@ -127,7 +127,7 @@ func readHello(in *wire.Reader) (*wire.Greeting, error) {
 func (s *Server) welcome(nc net.Conn, ss *session, resumed bool) error {
 	_, err := nc.Write(wire.AppendWelcome(nil, &wire.Terms{
 		Version: wire.Version, Offers: wire.Offers(), Software: wire.Software,
-		MaxFrame: s.cfg.MaxFrame, Idle: s.cfg.Idle, Cluster: s.cfg.Cluster, Node: s.cfg.Node,
+		MaxFrame: s.cfg.MaxFrame, Idle: s.cfg.Idle, Cluster: s.cfg.Cluster, Node: s.cfg.Node, Data: s.cfg.Data,
 		Session: ss.token[:], Resumed: resumed, Received: ss.received,
 	}))
 	return err

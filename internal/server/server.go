@@ -67,6 +67,7 @@ type Config struct {
 
 	Cluster  string                // of which the server is a node; "": it is alone
 	Node     string                // name in the cluster
+	Data     string                // identity of what a server has that is alone; "": not told
 	Topology func() *call.Topology // of the cluster; it does not block; nil: the server is alone
 
 	Snapshots Snapshots // nil: there are none

@@ -74,6 +74,7 @@ type Terms struct {
 	Received uint64        // position in the client's stream up to which the server has received it
 	Cluster  string        // of which the server is a node; "": it is alone
 	Node     string        // name of the server in its cluster
+	Data     string        // identity of what a server has that is alone
 }
 
 // set sets the field for one pair of a Welcome.
@@ -87,6 +88,8 @@ func (t *Terms) set(name string, value []byte) bool {
 		t.Cluster = string(value)
 	case "node":
 		t.Node = string(value)
+	case "data":
+		t.Data = string(value)
 	case "max_frame":
 		return decodeNumber(&t.MaxFrame, value, math.MaxInt32)
 	case "idle":
@@ -143,6 +146,7 @@ func AppendWelcome(dst []byte, t *Terms) []byte {
 	dst = appendNamed(dst, "software", t.Software)
 	dst = appendNamed(dst, "cluster", t.Cluster)
 	dst = appendNamed(dst, "node", t.Node)
+	dst = appendNamed(dst, "data", t.Data)
 	dst = appendNumber(dst, "max_frame", uint64(t.MaxFrame))
 	dst = appendNumber(dst, "idle", uint64(t.Idle))
 	dst = appendNamed(dst, "session", t.Session)
