@@ -36,9 +36,11 @@ type commits struct {
 	bytes    int   // of sealed and inFlight
 	open     batch // its msg is the engine's Log during a call
 	spare    [][]byte
-	bursts   int  // callers in a burst of calls
-	idle     bool // the committer waits for work
-	last     bool // no more is to come: what there is goes to the log, and the committer ends
+	bursts   int   // callers in a burst of calls
+	idle     bool  // the committer waits for work
+	prompt   bool  // the log has taken the last message at once
+	failed   error // of an append that the committer has not made
+	last     bool  // no more is to come: what there is goes to the log, and the committer ends
 	work     sync.Cond
 	clock    *clock
 
@@ -131,11 +133,34 @@ func (cs *commits) openGroup() *group {
 	return cs.open.group
 }
 
-// rouse wakes the committer if there is work for it and no caller is about to add more.
+// rouse wakes the committer if there is something to do for it.
 func (cs *commits) rouse(e *engine.Engine) {
-	if cs.idle && cs.bursts == 0 && (len(cs.sealed) > 0 || len(e.Log) > record.HeaderSize && cs.hurries(e)) {
+	if cs.idle && cs.inFlight == nil && (cs.last || cs.due(e)) {
 		cs.work.Signal()
 	}
+}
+
+// due reports whether there is a batch for the log, and no caller is about to add more.
+func (cs *commits) due(e *engine.Engine) bool {
+	return cs.bursts == 0 && (len(cs.sealed) > 0 || len(e.Log) > record.HeaderSize && cs.hurries(e))
+}
+
+const (
+	// brief is the size up to which a message is stored sooner than the committer would begin to.
+	brief = 8 << 10
+
+	// promptly is how long a log may take for a message for its callers to wait for the next one.
+	promptly = 100 * time.Microsecond
+)
+
+// takeBrief returns the open batch, which is in flight then, if the goroutine that has filled it may send it to the log
+// itself. Otherwise it returns nil: the committer sends it.
+func (cs *commits) takeBrief(e *engine.Engine) *batch {
+	if !cs.prompt || !cs.idle || cs.inFlight != nil || cs.last || len(cs.sealed) > 0 || len(e.Log) > brief || !cs.due(e) {
+		return nil
+	}
+	cs.inFlight = cs.next(e)
+	return cs.inFlight
 }
 
 // seal closes the open batch and begins a new one.
@@ -226,7 +251,7 @@ func (b *batch) tell(c Caller) {
 }
 
 // Begin announces that a caller is about to make several calls, which should share one commit. End must follow soon,
-// before the caller waits for anything. Neither waits for the log.
+// before the caller waits for anything, or Store. Neither Begin nor End waits for the log.
 func (p *Partition) Begin() {
 	p.mu.Lock()
 	p.commits.bursts++
@@ -241,13 +266,36 @@ func (p *Partition) End() {
 	p.mu.Unlock()
 }
 
+// Store is End for a goroutine that may wait for the log. If the calls have left little for a log that is prompt, Store
+// stores it before it returns, in place of the committer: visiting another goroutine would take longer.
+func (p *Partition) Store() {
+	p.mu.Lock()
+	p.commits.bursts--
+	b := p.commits.takeBrief(p.e)
+	if b == nil {
+		p.commits.rouse(p.e)
+	} else {
+		p.send()
+	}
+	p.mu.Unlock()
+	if b == nil {
+		return
+	}
+	if err := p.append(b); err != nil {
+		p.mu.Lock()
+		p.commits.failed = err
+		p.commits.work.Signal()
+		p.mu.Unlock()
+	}
+}
+
 // commit sends one batch after the other to the log, and releases the outcomes that waited for it. It returns the log's
 // error, or nil when no more is to come and everything is committed.
 func (p *Partition) commit() error {
 	for {
-		b := p.nextBatch()
+		b, err := p.nextBatch()
 		if b == nil {
-			return nil
+			return err
 		}
 		if err := p.append(b); err != nil {
 			return err
@@ -271,25 +319,33 @@ func (p *Partition) gathers(b *batch) bool {
 	return len(p.commits.sealed) == 0 && !p.commits.last
 }
 
-// nextBatch waits for a batch; it returns nil when no more is to come and everything is committed.
-func (p *Partition) nextBatch() *batch {
+// nextBatch waits for a batch; it returns nil when no more is to come and everything is committed, or with the error of
+// an append that another goroutine has made.
+func (p *Partition) nextBatch() (*batch, error) {
 	p.mu.Lock()
 	defer p.mu.Unlock()
 	cs := &p.commits
-	for {
-		if b := cs.next(p.e); b != nil {
-			cs.inFlight = b
-			if p.cfg.Lease > 0 {
-				p.sending = p.clock.instant()
+	for cs.failed == nil {
+		if cs.inFlight == nil {
+			if cs.inFlight = cs.next(p.e); cs.inFlight != nil {
+				p.send()
+				return cs.inFlight, nil
 			}
-			return b
-		}
-		if cs.last {
-			return nil
+			if cs.last {
+				return nil, nil
+			}
 		}
 		cs.idle = true
 		cs.work.Wait()
 		cs.idle = false
+	}
+	return nil, cs.failed
+}
+
+// send notes when the batch in flight is sent.
+func (p *Partition) send() {
+	if p.cfg.Lease > 0 {
+		p.sending = p.clock.instant()
 	}
 }
 
@@ -299,6 +355,7 @@ func (p *Partition) append(b *batch) error {
 		return err
 	}
 	p.clock.check(p.cfg.Logger)
+	took := time.Duration(p.clock.now() - record.ClockOf(b.msg).Space)
 	position := p.cfg.Log.Last()
 	p.mu.Lock()
 	for len(b.stored) > 0 { // more may be added meanwhile
@@ -312,10 +369,11 @@ func (p *Partition) append(b *batch) error {
 	}
 	cs := &p.commits
 	cs.durable, cs.position = b.lsn, position
-	cs.inFlight = nil
+	cs.inFlight, cs.prompt = nil, took < promptly
 	p.sent = p.sending
 	cs.bytes -= len(b.msg)
 	cs.recycle(b.msg)
+	cs.rouse(p.e)
 	if b.group != nil {
 		b.group.position = position
 		p.trimOverfull()
@@ -375,7 +433,7 @@ func (cs *commits) drop() (callers []Caller) {
 			callers = append(callers, b.callers...)
 		}
 	}
-	cs.inFlight, cs.sealed, cs.open, cs.bytes, cs.ripened = nil, nil, batch{}, 0, false
+	cs.inFlight, cs.sealed, cs.open, cs.bytes, cs.ripened, cs.failed = nil, nil, batch{}, 0, false, nil
 	return callers
 }
 

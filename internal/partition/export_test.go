@@ -22,3 +22,10 @@ func Building(p *Partition) bool {
 	defer p.mu.Unlock()
 	return p.e.Busy()
 }
+
+// KnowsTime reports whether the clock of a partition runs.
+func KnowsTime(p *Partition) bool {
+	p.mu.Lock()
+	defer p.mu.Unlock()
+	return p.clock.running
+}

@@ -344,6 +344,11 @@ func TestFollower_GoesOnWithThePrimarysTime(t *testing.T) {
 			p.Write(c, 1, txn.ID{}, call.Request{}, d)
 			require.NoError(t, c.await(1).err)
 		}
+		for _, v := range k.views { // a follower that has only fetched does not know the present
+			require.Eventually(t, func() bool {
+				return write(p, 3) == nil && partition.KnowsTime(v.p)
+			}, time.Minute, time.Millisecond)
+		}
 		k.agree(0)
 		for i := range k.views {
 			i = (i + 1) % len(k.views)

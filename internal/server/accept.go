@@ -31,12 +31,12 @@ func (s *Server) accept(nc net.Conn) {
 	}
 	s.conns[nc] = struct{}{}
 	s.serving.Go(func() {
-		defer s.forget(nc)
-		if crowded != nil {
-			s.refuse(nc, crowded)
+		if crowded == nil {
+			s.serve(nc)
 			return
 		}
-		s.serve(nc)
+		s.refuse(nc, crowded)
+		s.forget(nc)
 	})
 }
 
@@ -77,25 +77,42 @@ func (s *Server) refuseHello(nc net.Conn, first []byte, err error) {
 func (s *Server) serve(nc net.Conn) {
 	in := wire.NewReader(nc, wire.MaxHello)
 	in.Room = reserve(s.cfg.Budget)
-	defer in.Close()
+	if ss := s.begin(nc, in); ss != nil {
+		s.readOn(nc, in, ss)
+		return
+	}
+	in.Close()
+	s.forget(nc)
+}
+
+// begin does the handshake and attaches the connection to the session that it returns; nil if the connection ends.
+func (s *Server) begin(nc net.Conn, in *wire.Reader) *session {
 	_ = nc.SetDeadline(time.Now().Add(helloTimeout))
 	hello, err := readHello(in)
 	if err != nil {
 		s.refuseHello(nc, in.Peek(), err)
-		return
+		return nil
 	}
 	ss, resumed := s.sessionFor(hello, nc.RemoteAddr().String())
 	if ss == nil {
-		return // shutting down
+		return nil // shutting down
 	}
 	if err := s.welcome(nc, ss, resumed); err != nil {
 		ss.detach(err)
-		return
+		return nil
 	}
 	_ = nc.SetDeadline(time.Time{})
 	in.SetLimit(s.cfg.MaxFrame)
 	ss.attach(nc, in)
-	err = ss.read()
+	return ss
+}
+
+// readOn reads a connection until it fails, and ends it, unless another goroutine has done so.
+func (s *Server) readOn(nc net.Conn, in *wire.Reader, ss *session) {
+	err := ss.read()
+	if err == errReplaced {
+		return
+	}
 	if isProtocolError(err) {
 		s.stats.refused.Add(1)
 		s.cfg.Logger.Info("connection broke the protocol", "remote", nc.RemoteAddr().String(), "error", err)
@@ -104,6 +121,8 @@ func (s *Server) serve(nc net.Conn) {
 	}
 	nc.Close()
 	ss.detach(err)
+	in.Close()
+	s.forget(nc)
 }
 
 func readHello(in *wire.Reader) (*wire.Greeting, error) {

@@ -31,9 +31,11 @@ type Calls interface {
 	CancelWait(c call.Caller, callID uint64)
 	// Gone ends all calls of c that wait, or take long, with call.ErrCancelled, and forgets it.
 	Gone(c call.Caller)
-	// Begin announces several calls that follow at once and should share one commit. End must follow soon.
+	// Begin announces several calls that follow at once and should share one commit. End must follow soon, or Store,
+	// which may wait for the log.
 	Begin()
 	End()
+	Store()
 	// Join prepares the Host for calls under a transaction that has begun elsewhere. If wait is not nil, it must have
 	// returned nil before such a call is made; it blocks. Join returns call.ErrTxnEnded, and call.ErrInvalidArgument if
 	// there is no such transaction.

@@ -24,12 +24,17 @@ type intake struct {
 	half int
 }
 
-// read serves one connection until it fails, and returns why.
+// read serves one connection until it fails, and returns why; errReplaced if another goroutine has read on.
 func (s *session) read() error {
-	defer func() {
+	err := s.readCalls()
+	if err != errReplaced {
 		s.pause()
 		s.received = s.in.Total() // handled frames must not be sent again
-	}()
+	}
+	return err
+}
+
+func (s *session) readCalls() error {
 	for {
 		f, ok, err := s.in.Next()
 		if errors.Is(err, wire.ErrNoRoom) {
@@ -81,6 +86,9 @@ const halved = 256
 // nextBatch sends the answers to the frames so far and reads more.
 func (s *session) nextBatch() error {
 	s.acknowledge()
+	if !s.store() {
+		return errReplaced
+	}
 	s.pause()
 	if err := s.flush(); err != nil {
 		return err

@@ -3,6 +3,7 @@ package server
 import (
 	"errors"
 	"sync"
+	"time"
 
 	"github.com/gospaces/gospaces/internal/call"
 )
@@ -21,6 +22,8 @@ type session struct {
 	waits  // calls that wait
 	lapses // lapsed listeners
 	pulse  // activity of the connection
+
+	storing // what the reader does in logs
 
 	srv    *Server
 	token  token
@@ -49,6 +52,8 @@ func newSession(srv *Server, t token, client call.Client, holder string) *sessio
 		waits: waits{waiting: map[uint64]*find{}},
 	}
 	s.room.L = &s.mu
+	s.look = time.AfterFunc(time.Hour, s.lookAfter)
+	s.look.Stop()
 	return s
 }
 
