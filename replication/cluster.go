@@ -55,7 +55,8 @@ func (c *Cluster) valid() error {
 		}
 	}
 	if _, ok := c.self(); !ok {
-		errs = append(errs, fmt.Errorf("replication: node %q is not one of Cluster.Peers", c.Node))
+		errs = append(errs, fmt.Errorf("replication: node %q is not one of the peers: add %s=HOST:PORT, where other nodes reach it",
+			c.Node, c.Node))
 	}
 	if c.Listen != "" {
 		errs = append(errs, validAddr("Cluster.Listen", c.Listen))

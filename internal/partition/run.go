@@ -80,7 +80,11 @@ func (p *Partition) startOver(why error) {
 // lead writes the log until that fails, or the partition resigns or is closed.
 func (p *Partition) lead() {
 	if err := p.commit(); err != nil {
-		p.cfg.Logger.Error("the log refused an append; calls are refused until the state is rebuilt from it", "error", err)
+		if p.cfg.Standby && fenced(err) {
+			p.cfg.Logger.Info("another primary has claimed the log; the partition follows it", "error", err)
+		} else {
+			p.cfg.Logger.Error("the log refused an append; calls are refused until the state is rebuilt from it", "error", err)
+		}
 		p.stepDown(err)
 	}
 }
