@@ -18,16 +18,16 @@ func (a *app) benchCommand() *cobra.Command {
 		Short: "Measure a server: rates and latencies of typical work",
 		Long: `Measure a server: rates and latencies of typical work.
 
-Without --addr a server is started for the purpose, on a temporary folder that is removed afterwards. On Linux
-it gets one half of the processors and the callers get the other, as if they were on machines of their own,
-unless --share is given. With --addr the space "bench" of that server is used, and emptied.
+Without --addr a server is started for the purpose, on a temporary folder that is removed afterwards. It shares
+the processors with the callers. On Linux, with --apart, it gets one half of them and the callers get the other,
+as if they were on machines of their own. With --addr the space "bench" of that server is used, and emptied.
 
 Workloads, with entries of --payload bytes:
   echo      a call that does nothing: the ceiling, to which /echo relates the others
   write     write
   take      take what was written before
-  jobs      one half of the callers write, the other take and wait if need be
-  seq       one caller writes and takes in turns
+  jobs      one half of the callers write, the other take and wait if need be; counted are the jobs taken
+  seq       one caller writes and takes in turns; counted are the jobs taken
   match     take by key among 200,000 entries with 10,000 keys, and write back
   txn       a worker's cycle: take a job under a transaction; write its result and commit: two round trips
   txn3      the same with a begin of its own: three round trips
@@ -49,14 +49,14 @@ Processor time per operation is that of client and server together.`,
 	flags := cmd.Flags()
 	flags.StringSliceVar(&o.Workloads, "workload", nil,
 		"what to measure; default all of "+strings.Join(bench.Workloads(), ","))
-	flags.IntSliceVar(&o.Callers, "callers", nil, "numbers of callers (default 1,64,256)")
+	flags.IntSliceVar(&o.Callers, "callers", nil, "numbers of callers (default 1,4,8,16,64,256)")
 	flags.IntSliceVar(&o.Conns, "conns", nil, "numbers of connections (default 1,4)")
 	flags.StringSliceVar(&o.Durability, "durability", nil, "of the servers to start (default logged)")
 	flags.DurationVar(&o.Duration, "duration", 0, "of one measurement (default 3s)")
 	flags.IntVar(&o.Payload, "payload", 0, "bytes (default 100)")
 	flags.IntVar(&o.Backlog, "entries", 0, "of backlog (default 1000000)")
 	flags.IntVar(&o.Partitions, "partitions", 0, "of the space (default 1)")
-	flags.BoolVar(&o.Share, "share", false, "let the server that is started share all processors with the callers")
+	flags.BoolVar(&o.Apart, "apart", false, "give the server one half of the processors and the callers the other")
 	flags.StringVar(&file, "json", "", "file that takes the results, an array of objects")
 	return cmd
 }

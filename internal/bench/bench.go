@@ -5,11 +5,13 @@
 package bench
 
 import (
+	"cmp"
 	"context"
 	"encoding/json"
 	"errors"
 	"fmt"
 	"io"
+	"os"
 	"runtime/debug"
 	"slices"
 	"strings"
@@ -25,14 +27,14 @@ type Options struct {
 	Program    string        // the gospaces program to start; required without Addr
 	Durability []string      // levels of the servers that are started; empty: logged
 	Workloads  []string      // empty: all of Workloads
-	Callers    []int         // empty: 1, 64, 256
+	Callers    []int         // empty: 1, 4, 8, 16, 64, 256
 	Conns      []int         // empty: 1, 4
 	Duration   time.Duration // of one measurement; 0: 3 s
 	Payload    int           // bytes; 0: 100
 	Backlog    int           // entries of the workload backlog; 0: a million
 	Partitions int           // of the space; 0: 1, or what a running server has
-	// started servers share the processors with the callers; otherwise each gets one half, on Linux
-	Share bool
+	// on Linux, started servers and the callers get one half of the processors each; otherwise they share all
+	Apart bool
 	Out   io.Writer // receives the table, line by line
 	Log   io.Writer // receives the log of started servers
 }
@@ -48,7 +50,7 @@ func (o *Options) setDefaults() error {
 		o.Workloads = Workloads()
 	}
 	if len(o.Callers) == 0 {
-		o.Callers = []int{1, 64, 256}
+		o.Callers = []int{1, 4, 8, 16, 64, 256}
 	}
 	if len(o.Conns) == 0 {
 		o.Conns = []int{1, 4}
@@ -115,7 +117,7 @@ func Run(ctx context.Context, o Options) ([]Result, error) {
 // measureOwn runs all measurements on servers that it starts.
 func measureOwn(ctx context.Context, o *Options) (all []Result, err error) {
 	var h *halves
-	if !o.Share {
+	if o.Apart {
 		if h, err = divide(); err != nil {
 			return nil, err
 		}
@@ -124,7 +126,8 @@ func measureOwn(ctx context.Context, o *Options) (all []Result, err error) {
 		return nil, err
 	}
 	defer func() { err = errors.Join(err, h.leave()) }()
-	fmt.Fprintln(o.Out, h)
+	fmt.Fprintf(o.Out, "%v; the callers collect garbage at GOGC=%d, the server at GOGC=%s\n", h, callersGC,
+		cmp.Or(os.Getenv("GOGC"), "100"))
 	for _, d := range o.Durability {
 		s, err := startServer(ctx, h, o.Program, d, o.Log)
 		if err != nil {

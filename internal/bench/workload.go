@@ -95,20 +95,20 @@ func doneIfNone(err error) error {
 	return err
 }
 
-// jobs lets half of the callers write and the other half take, waiting if necessary.
+// jobs lets half of the callers write and the other half take, waiting if necessary. What was taken counts.
 func (r *run) jobs(ctx context.Context, callers int) ([]Result, error) {
 	j := r.job(1)
 	return one(r.repeat(ctx, "jobs", callers, func(ctx context.Context, c *caller) (int, error) {
 		if c.number%2 == 0 {
 			_, err := space.Write(ctx, r.c, j)
-			return 1, err
+			return 0, err
 		}
 		_, err := space.Take(ctx, r.c, Job{})
 		return 1, err
 	}))
 }
 
-// seq lets one caller write and take in turns.
+// seq lets one caller write and take in turns. What was taken counts.
 func (r *run) seq(ctx context.Context, callers int) ([]Result, error) {
 	j := r.job(1)
 	var take bool
@@ -116,7 +116,7 @@ func (r *run) seq(ctx context.Context, callers int) ([]Result, error) {
 		take = !take
 		if take {
 			_, err := space.Write(ctx, r.c, j)
-			return 1, err
+			return 0, err
 		}
 		_, err := space.Take(ctx, r.c, Job{})
 		return 1, err
