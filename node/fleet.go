@@ -39,6 +39,8 @@ type fleet struct {
 	beside sync.WaitGroup  // goroutines beside the replicas
 	absent *partition.Host // stands for all spaces that do not exist
 
+	fillings fillings // spaces that are being restored through this node
+
 	mu       sync.RWMutex
 	replicas map[txn.Address]*hosted // guarded by mu
 }
@@ -317,6 +319,7 @@ func (f *fleet) resign(ctx context.Context) {
 // close leaves the cluster.
 func (f *fleet) close(ctx context.Context) error {
 	f.spans.Close()
+	f.fillings.close()
 	if f.member != nil {
 		f.member.Leave()
 	}
@@ -388,9 +391,8 @@ func (b afloat) Create(name string, shape call.Shape) error {
 	if err := cmp.Or(validName(name), validShape(shape)); err != nil {
 		return err
 	}
-	if name[0] == '_' {
-		return fmt.Errorf("%w: space %q: names that begin with '_' are those of the cluster itself", call.ErrInvalidArgument,
-			name)
+	if err := f.reserved(name); err != nil {
+		return err
 	}
 	state, _ := f.member.State()
 	sp := state.Spaces[name]

@@ -19,6 +19,12 @@ type ManageRequest struct {
 	Forget *ForgetRequest `json:"forget,omitempty"`
 	// changes nothing: returns the moves that would bring replicas where they should be
 	Plan bool `json:"plan,omitempty"`
+
+	Fill    *FillRequest `json:"fill,omitempty"`
+	Records *FillRecords `json:"records,omitempty"`
+	Seal    *SealRequest `json:"seal,omitempty"`
+	Open    *OpenRequest `json:"open,omitempty"`
+	Abandon *OpenRequest `json:"abandon,omitempty"`
 }
 
 // MoveRequest moves the replicas of a partition to the named nodes, the first of which is to lead it.
@@ -53,6 +59,7 @@ type ForgetRequest struct {
 // ManageAnswer is the answer to a ManageRequest.
 type ManageAnswer struct {
 	Moves []MoveRequest `json:"moves,omitempty"` // of a plan
+	Parts []FilledPart  `json:"parts,omitempty"` // of a space that was sealed, by number
 }
 
 var _ server.Manager = afloat{}
@@ -67,6 +74,8 @@ func (b afloat) Manage(ctx context.Context, request []byte) ([]byte, error) {
 	switch {
 	case errors.Is(err, cluster.ErrNoNode), errors.Is(err, cluster.ErrNoSpace), errors.Is(err, cluster.ErrMove):
 		return nil, fmt.Errorf("%w: %w", call.ErrInvalidArgument, err)
+	case errors.Is(err, call.ErrInvalidArgument), errors.Is(err, call.ErrUnavailable):
+		return nil, err
 	case err != nil:
 		return nil, fmt.Errorf("%w: %w", call.ErrUnavailable, err)
 	}
@@ -87,6 +96,16 @@ func (f *fleet) manage(ctx context.Context, r *ManageRequest) (answer ManageAnsw
 		for _, m := range f.member.Plan() {
 			answer.Moves = append(answer.Moves, MoveRequest{m.Name, uint16(m.Partition), m.To})
 		}
+	case r.Fill != nil:
+		err = f.beginFill(ctx, r.Fill)
+	case r.Records != nil:
+		err = f.fill(ctx, r.Records)
+	case r.Seal != nil:
+		answer.Parts, err = f.seal(r.Seal)
+	case r.Open != nil:
+		err = f.openFilled(ctx, r.Open)
+	case r.Abandon != nil:
+		err = f.abandonFill(ctx, r.Abandon)
 	default:
 		err = fmt.Errorf("%w: the node does not know this request; is it of an older version?", cluster.ErrMove)
 	}

@@ -184,8 +184,19 @@ func readSnapshotFile(path string, fn func(records []byte) error) (SnapshotHeade
 // ErrBadSnapshot, with the place, if the snapshot is damaged; fn may have been called before. The records are valid
 // only during fn.
 func ReadSnapshot(in io.Reader, fn func(records []byte) error) (SnapshotHeader, error) {
+	return ReadSnapshotAs(in, func(SnapshotHeader) (func(records []byte) error, error) { return fn, nil })
+}
+
+// ReadSnapshotAs is ReadSnapshot with the fn that as returns for the header, or the error of as.
+func ReadSnapshotAs(in io.Reader,
+	as func(SnapshotHeader) (fn func(records []byte) error, err error),
+) (SnapshotHeader, error) {
 	r := newBlockReader(in)
 	h, err := r.header()
+	if err != nil {
+		return h, err
+	}
+	fn, err := as(h)
 	if err == nil {
 		err = r.each(fn)
 	}

@@ -1,6 +1,7 @@
 package writeback
 
 import (
+	"context"
 	"database/sql"
 	"fmt"
 )
@@ -33,6 +34,24 @@ func originOf(source Source) *Origin {
 		return nil
 	}
 	return &o
+}
+
+// TakeOver makes the mirror of a partition one of another log: that of a space which was loaded from its tables. The
+// tables must be those from which it was loaded, and no Writer may mirror the partition at the time. It returns
+// ErrOtherLog, and changes nothing, if the tables have changed since.
+func TakeOver(ctx context.Context, dsn, space string, partition int, incarnation string, from Origin) error {
+	db, err := connect(ctx, Config{DSN: dsn, Space: space, Partition: partition})
+	if err != nil {
+		return err
+	}
+	defer db.close()
+	db.incarnation, db.origin = incarnation, &from
+	return db.transact(func(tx *sql.Tx) error {
+		if db.partitions, err = db.countPartitions(tx); err != nil {
+			return err
+		}
+		return db.loadPosition(tx)
+	})
 }
 
 // inherit makes the mirror one of this log, if the tables are exactly those from which the space was loaded: they equal

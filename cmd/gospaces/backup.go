@@ -150,21 +150,33 @@ func (a *app) fetch(ctx context.Context, w *backup.Writer, from *client.Backup, 
 
 func (a *app) restoreCommand() *cobra.Command {
 	var dir string
+	var cluster bool
 	cmd := &cobra.Command{
-		Use: "restore FILE --data FOLDER",
-		Annotations: map[string]string{
-			noAddr: "it makes a folder, while no server runs on it", noSpace: "a backup holds all spaces",
-		},
-		Short: "Make the data folder of a new server from a backup",
+		Use:         "restore FILE --data FOLDER | --cluster",
+		Annotations: map[string]string{noSpace: "a backup holds all spaces"},
+		Short:       "Make the data folder of a new server from a backup, or fill a new cluster",
 		Long: `Make the data folder of a new server from a backup. The folder must be new or empty. A server that is started
-on it goes on from the backup. Its spaces are new ones to clients and to a database: a mirror begins anew.`,
+on it goes on from the backup. Its spaces are new ones to clients and to a database: a mirror begins anew.
+
+With --cluster, make the spaces of a running cluster from a backup, which may be of a single server, as that of a
+cluster may be restored to a folder. --addr names a node. A space of the backup must have no entries there, or not
+exist. Nothing is served of it before all is there; if this ends early, run it again. What transactions held is
+free, and there are no registrations for events.`,
+		Example: `  gospaces restore spaces.backup --data new-folder
+  gospaces restore spaces.backup --cluster --addr 10.0.0.1:7420`,
 		Args: operands(1, 1),
 		RunE: func(cmd *cobra.Command, args []string) error {
+			if err := folderOrCluster(cmd, cluster); err != nil {
+				return err
+			}
 			f, err := os.Open(args[0])
 			if err != nil {
 				return err
 			}
 			defer f.Close()
+			if cluster {
+				return a.restoreCluster(cmd.Context(), f)
+			}
 			names, err := backup.Restore(cmd.Context(), f, dir)
 			err = a.startError(err)
 			for _, name := range names {
@@ -176,7 +188,19 @@ on it goes on from the backup. Its spaces are new ones to clients and to a datab
 		},
 	}
 	cmd.Flags().StringVar(&dir, "data", "gospaces-data", "folder to make")
+	cmd.Flags().BoolVar(&cluster, "cluster", false, "restore into the cluster of which --addr names a node")
 	return cmd
+}
+
+// folderOrCluster refuses flags that mean nothing together: what is filled is a folder, or a running cluster.
+func folderOrCluster(cmd *cobra.Command, cluster bool) error {
+	switch {
+	case cluster && cmd.Flags().Changed("data"):
+		return usage("--data and --cluster exclude each other: the nodes of a cluster have folders of their own")
+	case !cluster && cmd.Flags().Changed("addr"):
+		return usage("--addr means nothing without --cluster: a folder is filled while no server runs on it")
+	}
+	return nil
 }
 
 func (a *app) verifyCommand() *cobra.Command {

@@ -1,6 +1,7 @@
 package main
 
 import (
+	"context"
 	"errors"
 	"fmt"
 	"os"
@@ -23,17 +24,17 @@ loaded as a whole or, if this ends early, not at all: run it again.
 
 Entries keep their identities, which are their order, and their leases; those whose leases have ended meanwhile
 expire when the server starts. A server that is started on the folder with --postgres goes on to mirror into the
-same tables. What the space had beyond the tables is lost: changes that had not reached the database, entries of
+same tables. With --cluster, the spaces of a running cluster are filled, of which --addr names a node, and its
+mirror goes on with the tables; a space must have no entries there, or not exist. What the space had beyond the tables is lost: changes that had not reached the database, entries of
 kinds that are not mirrored, registrations, and sessions of clients.`
 
 func (a *app) loadCommand() *cobra.Command {
 	var cfg load.Config
-	var all bool
+	var all, cluster bool
 	cmd := &cobra.Command{
-		Use:         "load --data FOLDER --postgres DSN",
-		Annotations: map[string]string{noAddr: "it fills a folder, while no server runs on it"},
-		Short:       "Fill an empty space from the tables that mirror it",
-		Long:        loadHelp,
+		Use:   "load --postgres DSN --data FOLDER | --cluster",
+		Short: "Fill an empty space from the tables that mirror it",
+		Long:  loadHelp,
 		Example: `  gospaces load --data new-folder --postgres 'postgres://app@localhost/app' --all
   gospaces load --data /var/lib/gospaces --space orders
   gospaces serve --data new-folder --postgres 'postgres://app@localhost/app'`,
@@ -44,15 +45,14 @@ func (a *app) loadCommand() *cobra.Command {
 				return usage("--postgres is missing: it names the database, as $GOSPACES_POSTGRES does")
 			case all && cmd.Flags().Changed("space"):
 				return usage("--space and --all exclude each other")
+			case folderOrCluster(cmd, cluster) != nil:
+				return folderOrCluster(cmd, cluster)
 			case !all:
 				cfg.Spaces = []string{a.space}
 			}
 			p := a.loadProgress()
 			cfg.Progress = p.show
-			err := load.Folder(cmd.Context(), cfg, func(s load.Space) error {
-				p.end()
-				return a.printJSON(newLoaded(s))
-			})
+			err := a.load(cmd.Context(), &cfg, cluster, p.end)
 			if errors.Is(err, writeback.ErrIncomplete) {
 				err = fmt.Errorf("%w: --incomplete loads them as they are", err)
 			}
@@ -67,8 +67,19 @@ func (a *app) loadCommand() *cobra.Command {
 	flags.StringVar(&cfg.Postgres, "postgres", "", "connection string of the PostgreSQL database")
 	fromEnvironment(flags)
 	flags.BoolVar(&all, "all", false, "load all spaces that the database mirrors")
+	flags.BoolVar(&cluster, "cluster", false, "load spaces of the cluster of which --addr names a node")
 	flags.BoolVar(&cfg.Incomplete, "incomplete", false, "load tables too that lack rows, as far as the mirror knows")
 	return cmd
+}
+
+func (a *app) load(ctx context.Context, cfg *load.Config, cluster bool, end func()) error {
+	if cluster {
+		return a.loadCluster(ctx, cfg, end)
+	}
+	return load.Folder(ctx, *cfg, func(s load.Space) error {
+		end()
+		return a.printJSON(newLoaded(s))
+	})
 }
 
 // loaded is what `gospaces load` prints for a space.

@@ -40,6 +40,8 @@ type Space struct {
 	Incarnation string      `json:"incarnation"`
 	Partitions  []Partition `json:"partitions"`
 	Phase       Phase       `json:"phase,omitempty"`
+	Restored    bool        `json:"restored,omitempty"` // it begins with what it is filled with
+	Next        *Space      `json:"next,omitempty"`     // the space that takes the name when this one is removed
 }
 
 // Phase is a stage in the life of a space.
@@ -47,6 +49,7 @@ type Phase string
 
 const (
 	Making   Phase = ""         // the logs of its partitions are being made
+	Filling  Phase = "filling"  // its logs exist, and are filled with what it begins with: it is not served yet
 	Existing Phase = "existing" // its logs exist
 	Removing Phase = "removing" // it was dropped: its logs are being removed
 )
@@ -88,7 +91,9 @@ type Command struct {
 	Forget *NamedNode  `json:"forget,omitempty"`
 	Drain  *Drained    `json:"drain,omitempty"`
 	Create *Created    `json:"create,omitempty"`
+	Fill   *Created    `json:"fill,omitempty"` // a space that is to be filled, also in the place of another
 	Made   *NamedSpace `json:"made,omitempty"`
+	Filled *NamedSpace `json:"filled,omitempty"`
 	Drop   *NamedSpace `json:"drop,omitempty"`
 	Remove *NamedSpace `json:"remove,omitempty"` // of a dropped space whose logs are removed
 	Move   *Move       `json:"move,omitempty"`
@@ -192,8 +197,13 @@ func (s *State) apply(c *Command) error {
 		return s.drain(c.Drain)
 	case c.Create != nil:
 		return s.create(c.Create)
+	case c.Fill != nil:
+		s.fill(c.Fill)
+		return nil
 	case c.Made != nil:
-		return s.change(c.Made, func(sp *Space) error { sp.Phase = Existing; return nil })
+		return s.change(c.Made, (*Space).made)
+	case c.Filled != nil:
+		return s.change(c.Filled, (*Space).filled)
 	case c.Drop != nil:
 		return s.change(c.Drop, func(sp *Space) error { sp.Phase = Removing; return nil })
 	case c.Remove != nil:
@@ -251,6 +261,41 @@ func (s *State) create(c *Created) error {
 	return nil
 }
 
+// fill creates a space that is to be filled. One of the same name is removed first.
+func (s *State) fill(c *Created) {
+	next := &Space{Incarnation: c.Incarnation, Partitions: c.Partitions, Restored: true}
+	was := s.Spaces[c.Name]
+	switch {
+	case was == nil:
+		s.Spaces[c.Name] = next
+	case was.Incarnation != c.Incarnation:
+		old := *was
+		old.Phase, old.Next = Removing, next
+		s.Spaces[c.Name] = &old
+	}
+}
+
+// made changes the phase of a space whose logs exist.
+func (s *Space) made() error {
+	switch {
+	case s.Phase != Making:
+	case s.Restored:
+		s.Phase = Filling
+	default:
+		s.Phase = Existing
+	}
+	return nil
+}
+
+// filled changes the phase of a space that was filled.
+func (s *Space) filled() error {
+	if s.Phase != Filling && s.Phase != Existing {
+		return fmt.Errorf("%w: it is not being filled", ErrNoSpace)
+	}
+	s.Phase = Existing
+	return nil
+}
+
 // space returns a space, if it exists in that incarnation.
 func (s *State) space(name NamedSpace) (*Space, error) {
 	sp := s.Spaces[name.Name]
@@ -272,10 +317,15 @@ func (s *State) change(name *NamedSpace, by func(*Space) error) error {
 }
 
 func (s *State) remove(name *NamedSpace) error {
-	if _, err := s.space(*name); err != nil {
+	sp, err := s.space(*name)
+	switch {
+	case err != nil:
 		return err
+	case sp.Next != nil:
+		s.Spaces[name.Name] = sp.Next
+	default:
+		delete(s.Spaces, name.Name)
 	}
-	delete(s.Spaces, name.Name)
 	return nil
 }
 

@@ -277,3 +277,43 @@ func TestNextMove_KeepsZonesApart(t *testing.T) {
 	}
 	require.GreaterOrEqual(t, moved, 6, "a and d share what is in their zone")
 }
+
+// A space that is to be filled takes the place of another once that is removed, and is served when it is filled.
+func TestState_ASpaceIsFilledInThePlaceOfAnother(t *testing.T) {
+	t.Parallel()
+	s, position := &State{}, uint64(0)
+	do := func(c *Command) error {
+		position++
+		next, err := s.next(position, c)
+		s = next
+		return err
+	}
+	on := []Partition{{Nodes: []string{"a", "b", "c"}}}
+	require.NoError(t, do(&Command{Create: &Created{"jobs", "one", on}}))
+	require.NoError(t, do(&Command{Made: &NamedSpace{"jobs", "one"}}))
+	require.ErrorIs(t, do(&Command{Filled: &NamedSpace{"jobs", "two"}}), ErrNoSpace)
+	for range 2 { // it may be carried out twice
+		require.NoError(t, do(&Command{Fill: &Created{"jobs", "two", on}}))
+		require.Equal(t, Removing, s.Spaces["jobs"].Phase)
+		require.Equal(t, "one", s.Spaces["jobs"].Incarnation)
+	}
+	require.NoError(t, do(&Command{Made: &NamedSpace{"jobs", "one"}}))
+	require.Equal(t, Removing, s.Spaces["jobs"].Phase)
+	require.NoError(t, do(&Command{Remove: &NamedSpace{"jobs", "one"}}))
+	for range 2 {
+		require.NoError(t, do(&Command{Fill: &Created{"jobs", "two", on}}))
+		require.Equal(t, "two", s.Spaces["jobs"].Incarnation)
+	}
+	require.Equal(t, Making, s.Spaces["jobs"].Phase)
+	require.ErrorIs(t, do(&Command{Filled: &NamedSpace{"jobs", "two"}}), ErrNoSpace, "there are no logs yet")
+	for range 2 {
+		require.NoError(t, do(&Command{Made: &NamedSpace{"jobs", "two"}}))
+		require.Equal(t, Filling, s.Spaces["jobs"].Phase)
+	}
+	for range 2 {
+		require.NoError(t, do(&Command{Filled: &NamedSpace{"jobs", "two"}}))
+		require.Equal(t, Existing, s.Spaces["jobs"].Phase)
+	}
+	require.NoError(t, do(&Command{Fill: &Created{"new", "one", on}}))
+	require.Equal(t, Making, s.Spaces["new"].Phase)
+}

@@ -24,7 +24,12 @@ func (e *Engine) Apply(records []byte) error {
 		if err != nil {
 			return err
 		}
-		if err := e.apply(&r); err != nil {
+		if e.seed != nil || r.Op == record.Counters {
+			err = e.applySeed(&r, records[:len(records)-len(rest)])
+		} else {
+			err = e.apply(&r)
+		}
+		if err != nil {
 			return fmt.Errorf("%w: operation %d on %d: %w", record.ErrCorrupt, r.Op, r.ID, err)
 		}
 		records = rest

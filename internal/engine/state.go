@@ -32,6 +32,8 @@ type state struct {
 	reservedAt uint64 // LSN of the record that reserves them, or the last page of transactions
 	lastTxn    uint64 // identities of transactions up to this one may be in use
 	lastOrder  uint64
+
+	seed *Loading // of which the end is still to come, or nil
 }
 
 // agenda lists the ends of leases and delays. It is derived from the state.

@@ -119,13 +119,12 @@ func (cfg *Config) space(ctx context.Context, store *replication.Store, name str
 		return Space{}, err
 	}
 	defer tables.Close()
-	total, err := count(tables)
+	total, err := Count(tables)
 	if err != nil {
 		return Space{}, fmt.Errorf("space %q: %w", name, err)
 	}
-	s := Space{Name: name, Earlier: true, Partitions: len(tables.Parts())}
-	s.Incarnation, s.Position = tables.Parts()[0].Log()
-	began := time.Now()
+	s, began := Describe(name, tables), time.Now()
+	s.Earlier = true
 	if err := samePartitions(ctx, store, name, s.Partitions); err != nil {
 		return s, fmt.Errorf("space %q: %w", name, err)
 	}
@@ -140,15 +139,27 @@ func (cfg *Config) space(ctx context.Context, store *replication.Store, name str
 			return s, fmt.Errorf("space %q: %w", txn.Address{Space: name, Partition: uint16(p)}, err)
 		}
 		s.Earlier = s.Earlier && earlier
-		s.DeadLetters += part.DeadLetters()
-		s.Kinds = addKinds(s.Kinds, part.Kinds())
+		s.Add(part)
 	}
 	s.Took = time.Since(began)
 	return s, nil
 }
 
-// count returns the approximate number of rows in tables.
-func count(tables *writeback.Tables) (total uint64, err error) {
+// Describe returns what is known of a space before its tables are read.
+func Describe(name string, tables *writeback.Tables) Space {
+	s := Space{Name: name, Partitions: len(tables.Parts())}
+	s.Incarnation, s.Position = tables.Parts()[0].Log()
+	return s
+}
+
+// Add adds the kinds and dead letters of a partition that was read.
+func (s *Space) Add(part *writeback.Part) {
+	s.DeadLetters += part.DeadLetters()
+	s.Kinds = addKinds(s.Kinds, part.Kinds())
+}
+
+// Count returns the approximate number of rows in tables.
+func Count(tables *writeback.Tables) (total uint64, err error) {
 	for _, part := range tables.Parts() {
 		n, err := part.Count()
 		if err != nil {

@@ -68,23 +68,25 @@ func begin(
 	if err != nil {
 		return err
 	}
-	if err := write(s, tables, progress, number); err != nil {
+	if err := writeImage(s.Write, tables, progress, number); err != nil {
 		return errors.Join(err, s.Abort())
 	}
 	return s.Commit()
 }
 
-// write writes the image.
-func write(s *replication.Snapshot, tables *writeback.Part, progress func(entries uint64), number int) error {
+// writeImage writes the image.
+func writeImage(
+	write func(records []byte) error, tables *writeback.Part, progress func(entries uint64), number int,
+) error {
 	highest := max(tables.Highest(), txn.IDBase(uint16(number)))
-	if err := s.Write(engine.AppendCounters(nil, highest+engine.Unheard)); err != nil {
+	if err := write(engine.AppendCounters(nil, highest+engine.Unheard)); err != nil {
 		return err
 	}
 	entries := uint64(0)
 	err := tables.Records(func(records []byte, n uint64) error {
 		entries += n
 		progress(entries)
-		return s.Write(records)
+		return write(records)
 	})
 	if err != nil {
 		return err
@@ -96,5 +98,5 @@ func write(s *replication.Snapshot, tables *writeback.Part, progress func(entrie
 			records++
 		}
 	}
-	return s.Write(record.AppendEnded(nil, records))
+	return write(record.AppendEnded(nil, records))
 }
