@@ -32,7 +32,16 @@ type BackupPart struct {
 // must follow. It returns space.ErrInvalidArgument if the server keeps no log, and space.ErrUnavailable while one of
 // the spaces does not serve.
 func (c *Client) Backup(ctx context.Context) (*Backup, error) {
-	b := &Backup{client: c, link: c.Space.only.anyLink()}
+	return (&Backup{client: c, link: c.Space.only.anyLink()}).make(ctx)
+}
+
+// Backup makes a node of a cluster take snapshots of the partitions that it leads, as they were at the step of the
+// backup that was taken before (Manage). Close must follow.
+func (n *NodeClient) Backup(ctx context.Context) (*Backup, error) {
+	return (&Backup{client: n.client, link: n.link}).make(ctx)
+}
+
+func (b *Backup) make(ctx context.Context) (*Backup, error) {
 	call := b.call(wire.Backup)
 	defer call.free()
 	r, err := call.do(ctx)

@@ -46,12 +46,22 @@ func (n backend) Backup(ctx context.Context) (id uint64, parts []call.BackupPart
 	if err != nil {
 		return 0, nil, fmt.Errorf("begin backup: %w", err)
 	}
-	b, err := n.takeBackup(ctx, images)
+	sizes := map[string]int{}
+	for _, m := range images {
+		sizes[m.of.at.Space]++
+	}
+	return n.backups.take(ctx, images, sizes)
+}
+
+// take writes the images, and keeps the backup. sizes are the numbers of partitions of their spaces.
+func (bs *backups) take(
+	ctx context.Context, images []spaceImage, sizes map[string]int,
+) (id uint64, parts []call.BackupPart, err error) {
+	b, err := takeBackup(ctx, images, sizes)
 	if err != nil {
 		b.close()
 		return 0, nil, fmt.Errorf("backup: %w", err)
 	}
-	bs := &n.backups
 	bs.mu.Lock()
 	defer bs.mu.Unlock()
 	if bs.byID == nil {
@@ -133,16 +143,12 @@ func closeImages(images []spaceImage) {
 }
 
 // takeBackup writes snapshots of all images concurrently, and opens them. If one fails the others end.
-func (n *Node) takeBackup(ctx context.Context, images []spaceImage) (*backup, error) {
+func takeBackup(ctx context.Context, images []spaceImage, sizes map[string]int) (*backup, error) {
 	ctx, cancel := context.WithCancelCause(ctx)
 	defer cancel(nil)
 	b := &backup{files: map[txn.Address]*os.File{}}
 	var all sync.WaitGroup
 	var mu sync.Mutex // guards b
-	sizes := map[string]int{}
-	for _, m := range images {
-		sizes[m.of.at.Space]++
-	}
 	for _, m := range images {
 		all.Go(func() {
 			position, f, err := m.take(ctx)

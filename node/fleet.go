@@ -39,7 +39,8 @@ type fleet struct {
 	beside sync.WaitGroup  // goroutines beside the replicas
 	absent *partition.Host // stands for all spaces that do not exist
 
-	fillings fillings // spaces that are being restored through this node
+	fillings fillings   // spaces that are being restored through this node
+	begun    backupHere // a backup that is about to be made
 
 	mu       sync.RWMutex
 	replicas map[txn.Address]*hosted // guarded by mu
@@ -320,6 +321,7 @@ func (f *fleet) resign(ctx context.Context) {
 func (f *fleet) close(ctx context.Context) error {
 	f.spans.Close()
 	f.fillings.close()
+	f.begun.close()
 	if f.member != nil {
 		f.member.Leave()
 	}
@@ -346,6 +348,7 @@ type afloat struct{ *Node }
 var (
 	_ server.Spaces    = afloat{}
 	_ server.Snapshots = afloat{}
+	_ server.Backups   = afloat{}
 )
 
 // Lookup implements server.Spaces.

@@ -28,7 +28,8 @@ func (a *app) backupCommand() *cobra.Command {
 
 All spaces are as they were at one moment, while they go on to serve: if what was done in one space is in the
 file, so is all that was done before in any other, and a transaction over several spaces is in it as a whole or
-not at all. The file holds everything that the server knows: entries with their identities, order and leases,
+not at all. Of a cluster, which --addr names a node of, each partition is as it was at a moment of its own, a few
+milliseconds apart, and a transaction over several is in the file as a whole or not at all. The file holds everything that the server knows: entries with their identities, order and leases,
 kinds, registrations.`,
 		Example: "  gospaces backup spaces.backup\n  gospaces verify spaces.backup\n" +
 			"  gospaces restore spaces.backup --data new-folder",
@@ -106,7 +107,7 @@ func (a *app) backupFile(ctx context.Context, path string) (err error) {
 }
 
 func (a *app) backupTo(ctx context.Context, to io.Writer, c *client.Client) error {
-	taken, err := c.Backup(ctx)
+	taken, err := a.takeBackup(ctx, c)
 	if err != nil {
 		return err
 	}
@@ -128,7 +129,7 @@ func (a *app) backupTo(ctx context.Context, to io.Writer, c *client.Client) erro
 }
 
 // fetch adds one part to a backup, and says so.
-func (a *app) fetch(ctx context.Context, w *backup.Writer, from *client.Backup, part client.BackupPart) error {
+func (a *app) fetch(ctx context.Context, w *backup.Writer, from snapshots, part client.BackupPart) error {
 	var bytes int64
 	err := from.Fetch(ctx, part, func(size int64) (io.Writer, error) {
 		bytes = size

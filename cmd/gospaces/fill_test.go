@@ -91,10 +91,21 @@ func TestRestore_IntoACluster(t *testing.T) {
 		sameContents(t, s.addr, c.Addrs())
 		n.Start()
 	}
+	again, folder := filepath.Join(t.TempDir(), "again.backup"), filepath.Join(t.TempDir(), "data")
+	r = cli(t, "backup", again, "--addr", addr)
+	require.Zero(t, r.code, r.err)
+	require.Contains(t, r.out, `"partition":2`)
+	r = cli(t, "verify", again)
+	require.Zero(t, r.code, r.err)
 	r = cli(t, "write", "job", `{"id": 6}`, "--addr", addr)
 	require.Zero(t, r.code, r.err)
 	require.Equal(t, "{\"id\":1}\n", cli(t, "take", "job", "--addr", addr).out, "the oldest is the first")
 	require.Equal(t, exitNoMatch, cli(t, "read", "job", `{"id": 5}`, "--addr", addr).code, "it is delayed")
+
+	// And the other way.
+	r = cli(t, "restore", again, "--data", folder)
+	require.Zero(t, r.code, r.err)
+	sameContents(t, s.addr, serve(t, "--data", folder).addr)
 }
 
 // The tables of a lost server fill a cluster, whose mirror goes on with them.

@@ -16,7 +16,8 @@ import (
 // them.
 type Spans struct {
 	*txn.Coordinator
-	d Directory
+	d    Directory
+	gate gate
 }
 
 // Directory finds the partitions that transactions may span. Its methods may be called concurrently, and do not wait
@@ -123,6 +124,10 @@ func (s *Spans) commit(ctx context.Context, id txn.ID, at *Partition, by call.Re
 	if home == nil {
 		return nil, noHome(id)
 	}
+	if err := s.gate.enter(ctx); err != nil {
+		return nil, err
+	}
+	defer s.gate.leave()
 	parts := txn.Addresses(home.Participant().Participants(id.Number))
 	if err := roomToCommit(id, append(s.all(parts), home), at, drafts); err != nil {
 		return nil, err
