@@ -191,6 +191,7 @@ func (f *fleet) attend(at txn.Address, s *hosted) {
 		turned := s.partition.Turned()
 		switch now := s.partition.Err() == nil; {
 		case now && !leads:
+			s.terms.Add(1)
 			answer(true)
 			f.lead(at, s)
 			leads = true

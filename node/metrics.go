@@ -43,7 +43,9 @@ var (
 	refused     = counter("memory_refused_total", "Calls and messages refused because memory was scarce.")
 	spaceError  = gauge("space_refused", "1 for a space that is not served; the status says why.", "space")
 
-	serves       = gauge("partition_serving", "1 if this node serves the partition.", "space", "partition")
+	serves = gauge("partition_serving", "1 if this node serves the partition.", "space", "partition")
+	terms  = counter("partition_terms_total", "How often this node has become the primary of the partition.", "space",
+		"partition")
 	entries      = gauge("entries", "Entries, by what may be done with them.", "space", "partition", "state")
 	waiting      = gauge("waiting_calls", "Calls that wait for an entry.", "space", "partition")
 	listening    = gauge("registrations", "Registrations for events.", "space", "partition")
@@ -150,6 +152,9 @@ func truth(b bool) int {
 // putSpace sends the metrics of a replica.
 func (to sink) putSpace(s *spaceStatus, space, partition string) {
 	to.put(serves, truth(s.Error == "" && s.Role != follower), space, partition)
+	if s.Role != "" {
+		to.put(terms, s.Terms, space, partition)
+	}
 	to.put(entries, s.Entries.Ready, space, partition, "ready")
 	to.put(entries, s.Entries.Held, space, partition, "held")
 	to.put(entries, s.Entries.Delayed, space, partition, "delayed")

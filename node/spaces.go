@@ -9,6 +9,7 @@ import (
 	"maps"
 	"slices"
 	"sync"
+	"sync/atomic"
 	"time"
 
 	"github.com/gospaces/gospaces/internal/budget"
@@ -65,6 +66,7 @@ type hosted struct {
 	guard       *guard            // nil with Memory
 	snapshots   *snapshotter      // nil with Memory
 	standby     bool              // it is one of several replicas of a cluster
+	terms       atomic.Uint64     // how often it has become the primary
 	lost        bool              // it is being dropped, and its log is gone; guarded by spaces.mu
 
 	ctx     context.Context // for the mirror, the guard and the snapshots; ends with the space

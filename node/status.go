@@ -73,6 +73,7 @@ type spaceStatus struct {
 	Partition int    `json:"partition,omitempty"`
 	// in a cluster: primary, follower, or an earlier stage of the replica
 	Role          string        `json:"role,omitempty"`
+	Terms         uint64        `json:"terms,omitempty"` // how often the replica has become the primary
 	Entries       entriesStatus `json:"entries"`
 	Waiting       int           `json:"waiting"`
 	Registrations int           `json:"registrations"`
@@ -202,6 +203,7 @@ func (s *hosted) status() spaceStatus {
 		st.MirrorFull = s.guard.status()
 	}
 	if s.standby {
+		st.Terms = s.terms.Load()
 		if st.Role = s.partition.Role(); st.Role == follower {
 			st.Error, st.Log.Error = "", "" // another node serves it
 		}

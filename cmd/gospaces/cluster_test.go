@@ -37,6 +37,7 @@ func TestCluster_IsToldByTheNodeThatIsAsked(t *testing.T) {
 			require.Contains(t, []string{"primary", "follower"}, line.Role)
 			if line.Role == "primary" {
 				leads++
+				require.Positive(t, line.Terms, "it has become the primary")
 			}
 		}
 		r = cli(t, "--addr", n.Addr, "status", "--json=false")

@@ -67,6 +67,7 @@ type spaceLine struct {
 	Name      string `json:"name"`
 	Partition int    `json:"partition"`
 	Role      string `json:"role"`
+	Terms     int    `json:"terms"` // how often the replica has become the primary
 	Entries   struct {
 		Ready   int `json:"ready"`
 		Held    int `json:"held"`
