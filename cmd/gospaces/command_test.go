@@ -449,7 +449,7 @@ func TestExitCodes_TellMistakesApart(t *testing.T) {
 		{exitUsage, "did you mean --listen?", []string{"serve", "--port", "7420"}},
 		{exitUsage, "did you mean --addr?", []string{"status", "--host", "there"}},
 		{exitUsage, "--addr means nothing to gospaces deadletters", []string{"deadletters", "list", "--addr", "there"}},
-		{exitUsage, "--addr means nothing to gospaces restore", []string{"restore", "b", "--addr", "there"}},
+		{exitUsage, "--addr means nothing without --cluster", []string{"restore", "b", "--addr", "there"}},
 		{exitUsage, "--space means nothing to gospaces verify", []string{"verify", "b", "--space", "orders"}},
 		{exitUsage, "--space means nothing to gospaces backup", []string{"backup", "b", "--space", "orders"}},
 		{exitUsage, "--postgres is missing", []string{"deadletters"}},
