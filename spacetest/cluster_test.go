@@ -22,7 +22,7 @@ func TestCluster(t *testing.T) {
 func TestClusterParted(t *testing.T) {
 	t.Parallel()
 	c := spacetest.StartCluster(t, spacetest.ClusterConfig{Durability: node.ReplicatedMemory, Partitions: 3})
-	topics := []string{"wait", "bulk", "contents", "notify", "stage", "rollback", "txnspaces"}
+	topics := []string{"bulk", "stage", "txnspaces"}
 	if os.Getenv("FAILOVERS") != "" {
 		topics = nil
 	}
