@@ -17,17 +17,35 @@ import (
 // Guest returns sp as a space whose transactions begin in home, another one that shares transactions with it: what is
 // done under them in sp is done in a branch. Both must be new.
 func Guest(tb testing.TB, sp, home space.Space) space.Space {
-	// The identities of the home's transactions are beyond those of sp's entries, or few would be told apart.
-	const apart = 300
-	_, err := space.WriteAll(tb.Context(), home, make([]simple, apart))
-	require.NoError(tb, err)
-	_, err = space.TakeAll(tb.Context(), home, simple{}, apart)
-	require.NoError(tb, err)
+	burnTxns(tb, home)
 	g := &guest{Space: sp, tb: tb, home: home, begun: map[space.LeaseID]bool{}, written: map[space.LeaseID]bool{}}
 	if w, ok := sp.(Waiter); ok {
 		return &tellingGuest{g, w}
 	}
 	return g
+}
+
+// burnTxns has home begin transactions, and ends them. Transactions have pages of identities of their own, and a page of
+// a new space may begin where the entries of another one begin: the identities of the transactions that follow are
+// beyond those of the entries of a case, so that the two can be told apart.
+func burnTxns(tb testing.TB, home space.Space) {
+	const apart = 300
+	_, err := space.WriteAll(tb.Context(), home, make([]simple, apart))
+	require.NoError(tb, err)
+	jobs, err := space.Prepare(tb.Context(), home, simple{})
+	require.NoError(tb, err)
+	q := jobs.Query()
+	q.Begin, q.Lease, q.Max = true, time.Hour, apart
+	found, err := home.Take(tb.Context(), q)
+	require.NoError(tb, err)
+	var ids []space.LeaseID
+	for _, e := range found {
+		ids = append(ids, e.Txn.Lease().ID())
+	}
+	require.Len(tb, ids, apart)
+	require.NoError(tb, home.Cancel(tb.Context(), ids...))
+	_, err = space.TakeAll(tb.Context(), home, simple{}, apart)
+	require.NoError(tb, err)
 }
 
 // tellingGuest is a guest in a space that reports its number of waiting calls.
