@@ -18,11 +18,11 @@ func TestCluster(t *testing.T) {
 }
 
 // TestClusterParted runs the suite on a cluster of three nodes, with spaces of three partitions: the topics in which
-// partitions work together, or with FAILOVERS all of them.
+// transactions span partitions, or with FAILOVERS all of them.
 func TestClusterParted(t *testing.T) {
 	t.Parallel()
 	c := spacetest.StartCluster(t, spacetest.ClusterConfig{Durability: node.ReplicatedMemory, Partitions: 3})
-	topics := []string{"bulk", "stage", "txnspaces"}
+	topics := []string{"stage", "txnspaces"}
 	if os.Getenv("FAILOVERS") != "" {
 		topics = nil
 	}
