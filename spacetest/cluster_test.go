@@ -10,11 +10,16 @@ import (
 )
 
 // TestCluster runs the suite on a cluster of three nodes: each case on a space of its own, which any of the nodes may
-// lead.
+// lead. The topic of limits is left to FAILOVERS: its calls are so large that, with the race detector, a node on a busy
+// machine may lose the lead meanwhile, which ends transactions.
 func TestCluster(t *testing.T) {
 	t.Parallel()
 	c := spacetest.StartCluster(t, spacetest.ClusterConfig{Durability: node.ReplicatedMemory})
-	spacetest.Run(t, func(tb testing.TB) space.Space { return c.Space(tb) })
+	topics := spacetest.TopicsBut("limit")
+	if os.Getenv("FAILOVERS") != "" {
+		topics = nil
+	}
+	spacetest.RunTopics(t, func(tb testing.TB) space.Space { return c.Space(tb) }, topics...)
 }
 
 // TestClusterParted runs the suite on a cluster of three nodes, with spaces of three partitions: the topics in which

@@ -29,6 +29,16 @@ func RunTopics(t *testing.T, open func(tb testing.TB) space.Space, named ...stri
 	}
 }
 
+// TopicsBut returns the names of all topics but some.
+func TopicsBut(some ...string) (names []string) {
+	for _, topic := range topics() {
+		if !slices.Contains(some, topic.name) {
+			names = append(names, topic.name)
+		}
+	}
+	return names
+}
+
 // topics lists what the suite is made of, a file each.
 func topics() []topic {
 	return []topic{
