@@ -39,7 +39,7 @@ type Config struct {
 	Conns  int          // connections to each server; 0: 1
 	Logger *slog.Logger // nil: silent
 
-	DialTimeout time.Duration // limit of one attempt to connect; 0: 5 s
+	DialTimeout time.Duration // limit of one attempt to connect, and of Dial's wait for a space to be served; 0: 5 s
 	MinBackoff  time.Duration // pause before the second attempt to reconnect; 0: 50 ms
 	MaxBackoff  time.Duration // maximum pause between attempts; 0: 5 s
 	EventWindow int           // bytes of events buffered for a slow listener of a registration; 0: 1 MiB
@@ -137,16 +137,17 @@ var _ space.Space = (*Client)(nil)
 
 // Dial connects to the server at addr, such as "localhost:7420", and its space "default". Several addresses, separated
 // by commas, are those of the nodes of a cluster ("n1:7420,n2:7420"), or of one server: Dial connects to the first that
-// answers (it tries the next one when one has failed, or has not answered for 300 ms), and when a node cannot be reached
-// any more the client goes on to the next. It never goes on at a server with other data. One address is enough to find
-// the nodes that others tell of. It blocks, and returns errors, as DialConfig does.
+// answers (it tries the next one when one has failed, or has not answered for 300 ms), and when a node cannot be
+// reached any more the client goes on to the next. It never goes on at a server with other data. One address is enough
+// to find the nodes that others tell of. It blocks, and returns errors, as DialConfig does.
 func Dial(ctx context.Context, addr string) (*Client, error) {
 	return DialConfig(ctx, Config{Addr: addr})
 }
 
-// DialConfig connects to a server. It blocks until the server has answered, for Config.DialTimeout at most, or ctx
-// ends. It tries once, so that a wrong address is noticed at once: it returns the dialer's error if nothing listens
-// there, ErrNotServer if it is not a gospaces server, and space.ErrInvalidArgument for an invalid Config or name of a
+// DialConfig connects to a server. It blocks until the server has answered, for Config.DialTimeout at most, and then
+// until the space is served, for as long again, or ctx ends. It tries once, so that a wrong address is noticed at once:
+// it returns the dialer's error if nothing listens there, ErrNotServer if it is not a gospaces server,
+// space.ErrUnavailable if no node serves the space, and space.ErrInvalidArgument for an invalid Config or name of a
 // space, and for addresses of servers with different data. Later, failed connections are reopened for as long as it
 // takes. It is no error if the space does not exist: the first write creates it. The caller must close the Client.
 func DialConfig(ctx context.Context, cfg Config) (*Client, error) {

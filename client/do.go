@@ -149,11 +149,11 @@ func (s *part) open(ctx context.Context, l *link, c *pendingCall) error {
 	return nil
 }
 
-// reach opens s, wherever it is.
+// reach opens s, wherever it is. It waits for as long as an attempt to connect may take while no node serves s.
 func (s *part) reach(ctx context.Context) error {
 	c := newCall(s, wire.Open)
 	defer c.free()
-	for c.limited = true; ; {
+	for c.limited, c.limit = true, time.Now().Add(s.client.cfg.DialTimeout); ; {
 		l := c.linkFor()
 		err := s.open(ctx, l, c.sub(wire.Open))
 		switch {

@@ -112,6 +112,7 @@ func (c *ClusterHandle) Dial(tb testing.TB, space string) *ClusterClient {
 	tb.Helper()
 	cl, err := client.DialConfig(tb.Context(), client.Config{
 		Addr: c.Addrs(), Space: space, MinBackoff: time.Millisecond, MaxBackoff: 50 * time.Millisecond,
+		DialTimeout: time.Minute, // a slow machine may lose the primary meanwhile
 	})
 	require.NoError(tb, err)
 	tb.Cleanup(func() { cl.Close() })
