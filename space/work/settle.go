@@ -59,7 +59,7 @@ func (w *worker) yield(ctx context.Context, t *task, err error) Report {
 	if e == nil {
 		e = t.txn.Abort(ctx)
 	}
-	if e != nil && !errors.Is(e, space.ErrTxnEnded) {
+	if e != nil && !errors.Is(e, space.ErrTxnEnded) && !t.isLost() { // the news of its end cancels ctx
 		return abandon(ctx, t, afterFailure(e, err))
 	}
 	return t.report(Returned, err)
