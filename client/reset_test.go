@@ -187,12 +187,14 @@ func TestReset_LeavesNoTransactionBehind(t *testing.T) {
 
 			_, tx, err = space.TakeTxn(ctx, c, job{ID: 2})
 			require.NoError(t, err)
+			_, err = space.Write(ctx, c, job{ID: 4}) // the log has the first take then
+			require.NoError(t, err)
 			log.fail(1, stores)
 			_, err = space.Take(ctx, c, job{ID: 3}, space.In(tx))
 			require.ErrorIs(t, err, space.ErrTxnEnded)
-			got, err := space.TakeAll(ctx, other, job{}, 3)
+			got, err := space.TakeAll(ctx, other, job{}, 4)
 			require.NoError(t, err)
-			require.Equal(t, []job{{ID: 2}, {ID: 3}}, got)
+			require.Equal(t, []job{{ID: 2}, {ID: 3}, {ID: 4}}, got)
 			require.ErrorIs(t, tx.Commit(ctx), space.ErrTxnEnded)
 		})
 	}
