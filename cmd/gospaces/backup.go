@@ -29,8 +29,8 @@ func (a *app) backupCommand() *cobra.Command {
 All spaces are as they were at one moment, while they go on to serve: if what was done in one space is in the
 file, so is all that was done before in any other, and a transaction over several spaces is in it as a whole or
 not at all. Of a cluster, which --addr names a node of, each partition is as it was at a moment of its own, a few
-milliseconds apart, and a transaction over several is in the file as a whole or not at all. The file holds everything that the server knows: entries with their identities, order and leases,
-kinds, registrations.`,
+milliseconds apart, and a transaction over several is in the file as a whole or not at all. The file holds
+everything that the server knows: entries with their identities, order and leases, kinds, registrations.`,
 		Example: "  gospaces backup spaces.backup\n  gospaces verify spaces.backup\n" +
 			"  gospaces restore spaces.backup --data new-folder",
 		Args: operands(1, 1),

@@ -62,7 +62,8 @@ func TestCluster_IsToldByTheNodeThatIsAsked(t *testing.T) {
 	require.Equal(t, exitOK, create("single", "--replicas", "1").code)
 	require.Equal(t, exitOK, create("single").code, "it is there")
 	require.Contains(t, create("single", "--replicas", "2").err, `space "single" is there, and has 1 replicas, not 2`)
-	require.Contains(t, create("five", "--replicas", "5").err, "a space of 5 replicas needs as many nodes, and there are 3")
+	require.Contains(t, create("five", "--replicas", "5").err,
+		"a space of 5 replicas needs as many nodes, and there are 3")
 	require.Contains(t, create("six", "--replicas", "6").err, "a space with 6 replicas; it has 1 to 5")
 
 	c.Nodes[1].Kill()

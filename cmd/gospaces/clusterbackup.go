@@ -23,8 +23,8 @@ type snapshots interface {
 
 // takeBackup has a backup taken: of the server, or of all nodes of its cluster.
 func (a *app) takeBackup(ctx context.Context, c *client.Client) (taken snapshots, err error) {
-	var t *client.Topology
-	if err := a.withNode(ctx, func(n *client.NodeClient) (err error) { t, err = n.Topology(ctx); return err }); err != nil {
+	t, err := a.topology(ctx)
+	if err != nil {
 		return nil, err
 	}
 	if len(t.Nodes) == 0 {
@@ -36,6 +36,12 @@ func (a *app) takeBackup(ctx context.Context, c *client.Client) (taken snapshots
 		}
 	}
 	return nil, err
+}
+
+// topology returns what clients are told of the cluster by the node at --addr.
+func (a *app) topology(ctx context.Context) (t *client.Topology, err error) {
+	err = a.withNode(ctx, func(n *client.NodeClient) (err error) { t, err = n.Topology(ctx); return err })
+	return t, err
 }
 
 // backupAttempts is how often a backup is begun again because a partition has got another primary.
@@ -74,8 +80,9 @@ func (a *app) takeFromNodes(ctx context.Context) (_ *nodeBackups, err error) {
 }
 
 // connectAll connects to the nodes that lead anything, and returns what they lead.
-func (a *app) connectAll(ctx context.Context, b *nodeBackups) (t *client.Topology, err error) {
-	if err := a.withNode(ctx, func(n *client.NodeClient) (err error) { t, err = n.Topology(ctx); return err }); err != nil {
+func (a *app) connectAll(ctx context.Context, b *nodeBackups) (*client.Topology, error) {
+	t, err := a.topology(ctx)
+	if err != nil {
 		return nil, err
 	}
 	leads := map[string]bool{}

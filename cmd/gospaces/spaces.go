@@ -55,7 +55,8 @@ there for it to be served.`,
 		Args:    operands(1, -1),
 	}
 	cmd.Flags().IntVar(&partitions, "partitions", 1, "number of partitions, 1 to 256")
-	cmd.Flags().IntVar(&replicas, "replicas", 0, "in a cluster, number of nodes that have it, 1 to 5 (default the server's --replicas)")
+	cmd.Flags().IntVar(&replicas, "replicas", 0,
+		"in a cluster, number of nodes that have it, 1 to 5 (default the server's --replicas)")
 	cmd.RunE = func(cmd *cobra.Command, names []string) error {
 		var opts []client.SpaceOption
 		if cmd.Flags().Changed("replicas") {
