@@ -25,8 +25,8 @@ func servesAs(terms *wire.Terms) string {
 }
 
 // identify takes note of who answers for n. It returns an error if that is another node of the cluster, as with an
-// address that stands for several, or a server with other data. again says that n was last connected to at this address:
-// a server that is alone may have been replaced there.
+// address that stands for several, or a server with other data. again says that n was last connected to at this
+// address: a server that is alone may have been replaced there.
 func (t *topology) identify(n *node, terms *wire.Terms, again bool) error {
 	t.mu.Lock()
 	defer t.mu.Unlock()
@@ -56,8 +56,8 @@ func (t *topology) isAlone(n *node) bool {
 	return n.name == ""
 }
 
-// compare asks the other addresses, if the server at n is in no cluster, what they have. It returns an error if there is
-// a server with other data. An address that does not answer soon is not waited for.
+// compare asks the other addresses, if the server at n is in no cluster, what they have. It returns an error if there
+// is a server with other data. An address that does not answer soon is not waited for.
 func (c *Client) compare(ctx context.Context, n *node) error {
 	if len(c.cfg.addrs()) == 1 || !c.topology.isAlone(n) {
 		return nil

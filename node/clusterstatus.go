@@ -14,7 +14,7 @@ import (
 type clusterStatus struct {
 	Name       string            `json:"name"`
 	Node       string            `json:"node"`                // the node that reports this
-	JetStream  string            `json:"jetstream,omitempty"` // the node that leads JetStream's group; "": none, spaces cannot be made
+	JetStream  string            `json:"jetstream,omitempty"` // leads JetStream's group; "": spaces cannot be made
 	Control    partitionStatus   `json:"control"`             // the partition with the nodes and spaces of the cluster
 	Nodes      []memberStatus    `json:"nodes"`
 	Partitions []partitionStatus `json:"partitions"`

@@ -177,8 +177,8 @@ func (ss *spaces) dropRest(ctx context.Context, name string, partitions int) {
 	}
 }
 
-// unknownLosses is how far the identities of a space that is not served may be ahead of the clock: by 64 losses that have
-// just been.
+// unknownLosses is how far the identities of a space that is not served may be ahead of the clock: by 64 losses that
+// have just been.
 const unknownLosses = 64 * engine.Unheard
 
 // removeRefused removes the logs of a space that is not served. If it returns an error the space may be gone. The

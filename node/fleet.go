@@ -79,8 +79,8 @@ func openFleet(ctx context.Context, cfg *Config, b *budget.Budget) (_ *fleet, er
 func (f *fleet) join(ctx context.Context, addr string) error {
 	c := f.cfg.Cluster
 	f.member = cluster.NewMember(cluster.Config{
-		Store: f.store, Founders: c.founders(), Addr: cmp.Or(c.Advertise, c.reachable(addr)), Zone: c.Zone, Version: f.cfg.Version,
-		Replicas: c.Replicas, Timing: c.timing(), Host: f, Logger: f.cfg.Logger,
+		Store: f.store, Founders: c.founders(), Addr: cmp.Or(c.Advertise, c.reachable(addr)), Zone: c.Zone,
+		Version: f.cfg.Version, Replicas: c.Replicas, Timing: c.timing(), Host: f, Logger: f.cfg.Logger,
 	})
 	if err := f.member.Join(ctx); err != nil {
 		return err

@@ -237,7 +237,8 @@ func validShape(s call.Shape) error {
 			route.MaxPartitions)
 	}
 	if s.Replicas > call.MaxReplicas {
-		return fmt.Errorf("%w: a space with %d replicas; it has 1 to %d", call.ErrInvalidArgument, s.Replicas, call.MaxReplicas)
+		return fmt.Errorf("%w: a space with %d replicas; it has 1 to %d", call.ErrInvalidArgument, s.Replicas,
+			call.MaxReplicas)
 	}
 	return nil
 }

@@ -55,7 +55,7 @@ func (c *Cluster) valid() error {
 		}
 	}
 	if _, ok := c.self(); !ok {
-		errs = append(errs, fmt.Errorf("replication: node %q is not one of the peers: add %s=HOST:PORT, where other nodes reach it",
+		errs = append(errs, fmt.Errorf("replication: node %q is not one of the peers: add %s=HOST:PORT, where others reach it",
 			c.Node, c.Node))
 	}
 	if c.Listen != "" {

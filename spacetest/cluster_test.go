@@ -22,8 +22,8 @@ func TestCluster(t *testing.T) {
 	spacetest.RunTopics(t, func(tb testing.TB) space.Space { return c.Space(tb) }, topics...)
 }
 
-// TestClusterParted runs the suite on a cluster of three nodes, with spaces of three partitions. It is a soak: a primary
-// that changes on a busy machine ends transactions.
+// TestClusterParted runs the suite on a cluster of three nodes, with spaces of three partitions. It is a soak: a
+// primary that changes on a busy machine ends transactions.
 func TestClusterParted(t *testing.T) {
 	if os.Getenv("FAILOVERS") == "" {
 		t.Skip("make soak-failover runs it")

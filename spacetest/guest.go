@@ -25,8 +25,8 @@ func Guest(tb testing.TB, sp, home space.Space) space.Space {
 	return g
 }
 
-// burnTxns has home begin transactions, and ends them. Transactions have pages of identities of their own, and a page of
-// a new space may begin where the entries of another one begin: the identities of the transactions that follow are
+// burnTxns has home begin transactions, and ends them. Transactions have pages of identities of their own, and a page
+// of a new space may begin where the entries of another one begin: the identities of the transactions that follow are
 // beyond those of the entries of a case, so that the two can be told apart.
 func burnTxns(tb testing.TB, home space.Space) {
 	const apart = 300

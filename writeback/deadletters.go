@@ -262,7 +262,8 @@ func (db *database) reconcile() error {
 }
 
 func (db *database) refusedByKeys(tx *sql.Tx) ([]uint64, error) {
-	rows, err := tx.Query(`SELECT entry FROM `+lettersName(db.space)+` WHERE sqlstate = $1 AND `+db.own("entry")+` ORDER BY refused_at LIMIT $2`,
+	rows, err := tx.Query(`SELECT entry FROM `+lettersName(db.space)+`
+		WHERE sqlstate = $1 AND `+db.own("entry")+` ORDER BY refused_at LIMIT $2`,
 		string(foreignKeyViolation), retryAtOnce)
 	if err != nil {
 		return nil, fmt.Errorf("look for dead letters: %w", err)

@@ -148,14 +148,16 @@ func (db *database) tryDrop(tx *sql.Tx, t *table) error {
 	if _, err := tx.Exec(`LOCK TABLE ` + t.sql()); err != nil {
 		return err
 	}
-	if err := tx.QueryRow(`SELECT EXISTS (SELECT FROM `+t.sql()+`)
-		OR EXISTS (SELECT FROM `+lettersName(db.space)+` WHERE kind_number = $1 AND `+db.own("entry")+`)`, int64(t.kind)).Scan(&used); err != nil {
+	err := tx.QueryRow(`SELECT EXISTS (SELECT FROM `+t.sql()+`)
+		OR EXISTS (SELECT FROM `+lettersName(db.space)+` WHERE kind_number = $1 AND `+db.own("entry")+`)`,
+		int64(t.kind)).Scan(&used)
+	if err != nil {
 		return err
 	}
 	if used {
 		return errUsed
 	}
-	_, err := tx.Exec(`DROP TABLE ` + t.sql())
+	_, err = tx.Exec(`DROP TABLE ` + t.sql())
 	return err
 }
 

@@ -116,7 +116,8 @@ func (c *Control) setAble(able bool) {
 // apply makes the state follow a message of the log.
 func (c *Control) apply(g record.Group) error {
 	var cmd Command
-	commands := len(g.Records) > 0 && !g.Claimed // a claim has records if the log has lost something; they are for partitions
+	// A claim has records if the log has lost something; they are for partitions.
+	commands := len(g.Records) > 0 && !g.Claimed
 	if commands {
 		if err := json.Unmarshal(g.Records, &cmd); err != nil {
 			return fmt.Errorf("cluster: position %d of the control log: %w", g.Position, err)

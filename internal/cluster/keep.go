@@ -9,8 +9,8 @@ import (
 	"github.com/gospaces/gospaces/replication"
 )
 
-// keepEvery is the number of commands after which a node keeps the state in a snapshot. The log of the control partition
-// has some of these numbers of messages, however long the cluster runs.
+// keepEvery is the number of commands after which a node keeps the state in a snapshot. The log of the control
+// partition has some of these numbers of messages, however long the cluster runs.
 const keepEvery = 1000
 
 // keep has this node keep the state in a snapshot after some commands, until ctx ends, and removes from the log what

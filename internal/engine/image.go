@@ -89,8 +89,8 @@ func (m *Image) Close() {
 // drawnBytes is the approximate number of bytes drawn in one step.
 const drawnBytes = 256 << 10
 
-// Draw draws about n more entries, registrations, sessions, outcomes or pages of fates, fewer if they are large, and appends the
-// records to dst. done reports that the image is complete.
+// Draw draws about n more entries, registrations, sessions, outcomes or pages of fates, fewer if they are large, and
+// appends the records to dst. done reports that the image is complete.
 func (m *Image) Draw(dst []byte, n int) (_ []byte, done bool) {
 	for enough := len(m.buf) + drawnBytes; n > 0 && !m.done && len(m.buf) < enough; n-- {
 		m.drawNext()

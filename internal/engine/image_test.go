@@ -223,8 +223,8 @@ func TestImage_EndsWhileEntriesCome(t *testing.T) {
 	require.Equal(t, want, loaded(t, image).Hash())
 }
 
-// Very many outcomes of one session are drawn in steps too, as they were at the moment of the image, whatever becomes of
-// them meanwhile.
+// Very many outcomes of one session are drawn in steps too, as they were at the moment of the image, whatever becomes
+// of them meanwhile.
 func TestImage_DrawsOutcomesInSteps(t *testing.T) {
 	t.Parallel()
 	const n = 2000

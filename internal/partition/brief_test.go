@@ -65,8 +65,8 @@ func TestStore_StoresLittleItself(t *testing.T) {
 	})
 }
 
-// Calls that come while a burst stores what it has left are stored by the committer afterwards; so is what is there when
-// the partition is closed meanwhile.
+// Calls that come while a burst stores what it has left are stored by the committer afterwards; so is what is there
+// when the partition is closed meanwhile.
 func TestStore_OthersGoOnMeanwhile(t *testing.T) {
 	t.Parallel()
 	for _, closing := range []bool{false, true} {

@@ -48,8 +48,8 @@ func (s *session) beWatched() {
 	}
 }
 
-// lookAfter replaces the reader if it has been in a log since the last look. It looks again while there is something new
-// to see: a busy reader costs a timer now and then, an idle one nothing.
+// lookAfter replaces the reader if it has been in a log since the last look. It looks again while there is something
+// new to see: a busy reader costs a timer now and then, an idle one nothing.
 func (s *session) lookAfter() {
 	turn := s.turn.Load()
 	if turn != s.seen {

@@ -12,8 +12,8 @@ import (
 	"github.com/gospaces/gospaces/internal/wire"
 )
 
-// While the log hangs, in which the goroutine of a connection stores a call, the connection goes on: it is read, and may
-// end. So may others that take its place.
+// While the log hangs, in which the goroutine of a connection stores a call, the connection goes on: it is read, and
+// may end. So may others that take its place.
 func TestStore_AHangingLogStopsNoConnection(t *testing.T) {
 	t.Parallel()
 	synctest.Test(t, func(t *testing.T) {

@@ -62,7 +62,8 @@ func newServer(program string, synced bool) (*server, error) {
 		return nil, err
 	}
 	_, port, err := net.SplitHostPort(l.Addr().String())
-	return &server{program: program, dir: dir, addr: l.Addr().String(), port: port, synced: synced, quit: syscall.SIGTERM}, err
+	s := &server{program: program, dir: dir, addr: l.Addr().String(), port: port, synced: synced, quit: syscall.SIGTERM}
+	return s, err
 }
 
 // run starts the process and returns when it accepts connections.
