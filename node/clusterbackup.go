@@ -16,36 +16,80 @@ import (
 // takes the steps on all nodes, one after the other. Nodes have no instant in common, but no transaction over several
 // partitions is decided between the first image and the last: so each is in the backup as a whole, or not at all.
 
+// BackupRequest is a step of a backup. Each backup has an ID of its own, which the client has made up: a node takes part
+// in one at a time.
+type BackupRequest struct {
+	ID   string     `json:"id"`
+	Step BackupStep `json:"step"`
+}
+
 // BackupStep is a step before the backup of a node.
 type BackupStep string
 
 const (
 	HoldCommits    BackupStep = "hold"    // commits over several partitions wait, for holdLimit at most
 	BeginImages    BackupStep = "begin"   // what the node leads is imaged, for the next backup
-	ReleaseCommits BackupStep = "release" // commits go on
+	ReleaseCommits BackupStep = "release" // commits go on; fails if they did before
+	AbandonBackup  BackupStep = "abandon" // commits go on, and images are given up
 )
 
 const (
-	// holdLimit is the time after which commits go on by themselves.
+	// holdLimit is the time after which commits go on by themselves, and the backup has failed.
 	holdLimit = 10 * time.Second
 	// imagesLimit is the time for which images wait for their backup.
 	imagesLimit = time.Minute
 )
 
+var (
+	errOther = fmt.Errorf("%w: another backup is about to begin; try again in a minute", call.ErrUnavailable)
+	errLate  = fmt.Errorf("%w: not all nodes had begun the backup after %v, and commits went on; try again",
+		call.ErrUnavailable, holdLimit)
+)
+
 // backupHere is the part of this node in a backup of the cluster that is about to be made.
 type backupHere struct {
 	mu      sync.Mutex
+	id      string       // guarded by mu; "": there is none
 	release func()       // guarded by mu; nil: nothing is held
 	images  []spaceImage // guarded by mu
-	limit   *time.Timer  // guarded by mu; closes the images
+	limit   *time.Timer  // guarded by mu; ends it
 }
 
+// begin makes the backup with an id the one of this node.
+func (b *backupHere) begin(id string) error {
+	b.mu.Lock()
+	defer b.mu.Unlock()
+	if id == "" || b.id != "" {
+		return errOther
+	}
+	b.id = id
+	return nil
+}
+
+// end gives the backup with an id up, if it is the one of this node.
+func (b *backupHere) end(id string) {
+	b.mu.Lock()
+	defer b.mu.Unlock()
+	if b.id == id {
+		b.endLocked()
+	}
+}
+
+// close gives up whatever there is.
 func (b *backupHere) close() {
 	b.mu.Lock()
 	defer b.mu.Unlock()
+	b.endLocked()
+}
+
+func (b *backupHere) endLocked() {
 	b.releaseLocked()
 	closeImages(b.images)
-	b.images = nil
+	b.id, b.images = "", nil
+	if b.limit != nil {
+		b.limit.Stop()
+		b.limit = nil
+	}
 }
 
 func (b *backupHere) releaseLocked() {
@@ -55,41 +99,79 @@ func (b *backupHere) releaseLocked() {
 	}
 }
 
-// stepBackup takes a step.
-func (f *fleet) stepBackup(ctx context.Context, step BackupStep) error {
-	switch b := &f.begun; step {
-	case HoldCommits:
-		return f.holdCommits(ctx)
-	case BeginImages:
-		return f.beginImages(ctx)
-	case ReleaseCommits:
-		b.mu.Lock()
-		defer b.mu.Unlock()
-		b.releaseLocked()
-		return nil
+// holds reports whether commits wait for the backup with an id.
+func (b *backupHere) holds(id string) bool { return b.id == id && b.release != nil }
+
+// take returns the images for the backup that is made now, or nil.
+func (b *backupHere) take() []spaceImage {
+	b.mu.Lock()
+	defer b.mu.Unlock()
+	if b.release != nil {
+		return nil // other nodes may not have begun
 	}
-	return fmt.Errorf("%w: %q is no step of a backup", call.ErrInvalidArgument, step)
+	images := b.images
+	b.images = nil
+	b.endLocked()
+	return images
 }
 
-func (f *fleet) holdCommits(ctx context.Context) error {
+// stepBackup takes a step.
+func (f *fleet) stepBackup(ctx context.Context, r *BackupRequest) error {
+	switch r.Step {
+	case HoldCommits:
+		return f.holdCommits(ctx, r.ID)
+	case BeginImages:
+		return f.beginImages(ctx, r.ID)
+	case ReleaseCommits:
+		return f.begun.releaseCommits(r.ID)
+	case AbandonBackup:
+		f.begun.end(r.ID)
+		return nil
+	}
+	return fmt.Errorf("%w: %q is no step of a backup", call.ErrInvalidArgument, r.Step)
+}
+
+func (f *fleet) holdCommits(ctx context.Context, id string) error {
+	b := &f.begun
+	if err := b.begin(id); err != nil {
+		return err
+	}
 	ctx, cancel := context.WithTimeout(ctx, holdLimit)
 	defer cancel()
 	release, free, err := f.spans.Hold(ctx)
 	switch {
 	case !free:
-		return fmt.Errorf("%w: another backup is about to begin; try again", call.ErrUnavailable)
+		err = errOther
 	case err != nil:
-		return fmt.Errorf("%w: transactions over several spaces are not carried out: %w", call.ErrUnavailable, err)
+		err = fmt.Errorf("%w: transactions over several spaces are not carried out: %w", call.ErrUnavailable, err)
 	}
-	time.AfterFunc(holdLimit, release) // if the client is gone
-	f.begun.mu.Lock()
-	defer f.begun.mu.Unlock()
-	f.begun.release = release
+	if err != nil {
+		b.end(id)
+		return err
+	}
+	b.mu.Lock()
+	defer b.mu.Unlock()
+	if b.id != id { // the node stops
+		release()
+		return errLate
+	}
+	b.release, b.limit = release, time.AfterFunc(holdLimit, func() { b.end(id) })
+	return nil
+}
+
+func (b *backupHere) releaseCommits(id string) error {
+	b.mu.Lock()
+	defer b.mu.Unlock()
+	if !b.holds(id) {
+		return errLate
+	}
+	b.releaseLocked()
+	b.limit.Reset(imagesLimit)
 	return nil
 }
 
 // beginImages begins images of what this node leads, at one moment.
-func (f *fleet) beginImages(ctx context.Context) (err error) {
+func (f *fleet) beginImages(ctx context.Context, id string) error {
 	var images []spaceImage
 	var all []*partition.Imaging
 	for at, s := range f.all() {
@@ -110,13 +192,11 @@ func (f *fleet) beginImages(ctx context.Context) (err error) {
 	b := &f.begun
 	b.mu.Lock()
 	defer b.mu.Unlock()
-	closeImages(b.images)
-	b.images = images
-	if b.limit == nil {
-		b.limit = time.AfterFunc(imagesLimit, f.begun.close)
-	} else {
-		b.limit.Reset(imagesLimit)
+	if !b.holds(id) || b.images != nil {
+		closeImages(images)
+		return errLate
 	}
+	b.images = images
 	return nil
 }
 
@@ -130,10 +210,7 @@ func (b afloat) Backup(ctx context.Context) (id uint64, parts []call.BackupPart,
 	}
 	defer b.backups.end()
 	f := b.fleet
-	f.begun.mu.Lock()
-	images := f.begun.images
-	f.begun.images = nil
-	f.begun.mu.Unlock()
+	images := f.begun.take()
 	if images == nil {
 		return 0, nil, errNotBegun
 	}

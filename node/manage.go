@@ -26,7 +26,7 @@ type ManageRequest struct {
 	Open    *OpenRequest `json:"open,omitempty"`
 	Abandon *OpenRequest `json:"abandon,omitempty"`
 
-	Backup BackupStep `json:"backup,omitempty"`
+	Backup *BackupRequest `json:"backup,omitempty"`
 }
 
 // MoveRequest moves the replicas of a partition to the named nodes, the first of which is to lead it.
@@ -108,7 +108,7 @@ func (f *fleet) manage(ctx context.Context, r *ManageRequest) (answer ManageAnsw
 		err = f.openFilled(ctx, r.Open)
 	case r.Abandon != nil:
 		err = f.abandonFill(ctx, r.Abandon)
-	case r.Backup != "":
+	case r.Backup != nil:
 		err = f.stepBackup(ctx, r.Backup)
 	default:
 		err = fmt.Errorf("%w: the node does not know this request; is it of an older version?", cluster.ErrMove)

@@ -3,6 +3,7 @@ package main
 import (
 	"cmp"
 	"context"
+	"crypto/rand"
 	"encoding/json"
 	"errors"
 	"fmt"
@@ -51,6 +52,7 @@ var errLeadsMoved = errors.New("partitions are being handed over between nodes, 
 
 // nodeBackups is a backup of a cluster: those of its nodes.
 type nodeBackups struct {
+	id    string
 	nodes []*client.NodeClient
 	taken []*client.Backup // by node
 	parts []client.BackupPart
@@ -58,10 +60,12 @@ type nodeBackups struct {
 }
 
 func (a *app) takeFromNodes(ctx context.Context) (_ *nodeBackups, err error) {
-	b := &nodeBackups{}
+	b := &nodeBackups{id: rand.Text()}
 	defer func() {
 		if err != nil {
-			err = errors.Join(err, b.Close(context.WithoutCancel(ctx)))
+			after := context.WithoutCancel(ctx)
+			_ = b.step(after, node.AbandonBackup) // otherwise the nodes give it up after a while
+			err = errors.Join(err, b.Close(after))
 		}
 	}()
 	t, err := a.connectAll(ctx, b)
@@ -109,15 +113,16 @@ func (a *app) connectAll(ctx context.Context, b *nodeBackups) (*client.Topology,
 
 // steps has all nodes begin their images while no transaction over several partitions is decided.
 func (b *nodeBackups) steps(ctx context.Context) error {
-	err := b.step(ctx, node.HoldCommits)
-	if err == nil {
-		err = b.step(ctx, node.BeginImages)
+	for _, step := range []node.BackupStep{node.HoldCommits, node.BeginImages, node.ReleaseCommits} {
+		if err := b.step(ctx, step); err != nil {
+			return err
+		}
 	}
-	return errors.Join(err, b.step(context.WithoutCancel(ctx), node.ReleaseCommits))
+	return nil
 }
 
 func (b *nodeBackups) step(ctx context.Context, step node.BackupStep) error {
-	request, err := json.Marshal(&node.ManageRequest{Backup: step})
+	request, err := json.Marshal(&node.ManageRequest{Backup: &node.BackupRequest{ID: b.id, Step: step}})
 	if err != nil {
 		return err
 	}
