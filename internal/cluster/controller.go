@@ -24,6 +24,9 @@ const DefaultSpace = "default"
 // retryPause is how long a controller waits after a step that has failed.
 const retryPause = time.Second
 
+// stepTime bounds a step: one that does not succeed must not keep the other partitions from theirs. It is repeated.
+const stepTime = 10 * time.Second
+
 // run works until ctx ends.
 func (c *controller) run(ctx context.Context) {
 	for {
@@ -72,6 +75,13 @@ func (c *controller) report(ctx context.Context, name string, err error) {
 	}
 }
 
+// bounded takes a step within stepTime.
+func bounded(ctx context.Context, step func(ctx context.Context) error) error {
+	ctx, cancel := context.WithTimeout(ctx, stepTime)
+	defer cancel()
+	return step(ctx)
+}
+
 // makeDefault begins the space that is there from the start.
 func (c *controller) makeDefault(ctx context.Context, state *State) error {
 	_, err := c.m.control.Do(ctx, &Command{Create: &Created{
@@ -83,7 +93,10 @@ func (c *controller) makeDefault(ctx context.Context, state *State) error {
 // make has the logs of a new space made.
 func (c *controller) make(ctx context.Context, name *NamedSpace, sp *Space) error {
 	for i, p := range sp.Partitions {
-		if err := c.m.cfg.Store.Create(ctx, name.Name, i, name.Incarnation, p.Nodes); err != nil {
+		err := bounded(ctx, func(ctx context.Context) error {
+			return c.m.cfg.Store.Create(ctx, name.Name, i, name.Incarnation, p.Nodes)
+		})
+		if err != nil {
 			return err
 		}
 	}
@@ -94,7 +107,8 @@ func (c *controller) make(ctx context.Context, name *NamedSpace, sp *Space) erro
 // remove has the logs of a dropped space removed.
 func (c *controller) remove(ctx context.Context, name *NamedSpace, sp *Space) error {
 	for i := range sp.Partitions {
-		if err := c.m.cfg.Store.Drop(ctx, name.Name, i); err != nil {
+		err := bounded(ctx, func(ctx context.Context) error { return c.m.cfg.Store.Drop(ctx, name.Name, i) })
+		if err != nil {
 			return err
 		}
 	}
@@ -111,7 +125,11 @@ func (c *controller) settle(ctx context.Context, name string, sp *Space) error {
 			continue
 		}
 		at := txn.Address{Space: name, Partition: uint16(i)}
-		done, err := c.step(ctx, at, p)
+		var done bool
+		err := bounded(ctx, func(ctx context.Context) (err error) {
+			done, err = c.step(ctx, at, p)
+			return err
+		})
 		if err == nil && done {
 			_, err = c.m.control.Do(ctx, &Command{Settle: &Settled{name, i, p.Target}})
 		}
