@@ -74,7 +74,8 @@ func (b afloat) Manage(ctx context.Context, request []byte) ([]byte, error) {
 	}
 	answer, err := b.fleet.manage(ctx, &r)
 	switch {
-	case errors.Is(err, cluster.ErrNoNode), errors.Is(err, cluster.ErrNoSpace), errors.Is(err, cluster.ErrMove):
+	case errors.Is(err, cluster.ErrNoNode), errors.Is(err, cluster.ErrNeeded), errors.Is(err, cluster.ErrNoSpace),
+		errors.Is(err, cluster.ErrMove):
 		return nil, fmt.Errorf("%w: %w", call.ErrInvalidArgument, err)
 	case errors.Is(err, call.ErrInvalidArgument), errors.Is(err, call.ErrUnavailable):
 		return nil, err

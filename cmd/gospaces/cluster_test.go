@@ -103,7 +103,7 @@ func TestCluster_ALostNodeIsForgotten(t *testing.T) {
 
 	r := cli(t, "--addr", rest, "cluster", "forget", "a")
 	require.Equal(t, exitError, r.code)
-	require.Regexp(t, `has a replica of .*: move it first|"a" is alive: stop it first`, r.err)
+	require.Regexp(t, `has a replica of .*: drain it first|"a" is alive: stop it first`, r.err)
 	c.Nodes[0].Kill()
 	r = cli(t, "--addr", rest, "cluster", "drain", "a")
 	require.Equal(t, exitOK, r.code, r.err)

@@ -290,7 +290,7 @@ func (a controlAnswer) err() error {
 	case a.Refused == "":
 		return nil
 	}
-	for _, e := range []error{ErrNoNode, ErrNoSpace, ErrExists, ErrMove} {
+	for _, e := range []error{ErrNoNode, ErrNeeded, ErrNoSpace, ErrExists, ErrMove} {
 		if e.Error() == a.Kind {
 			return &refusedError{remote{a.Refused, e}}
 		}

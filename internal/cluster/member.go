@@ -171,8 +171,8 @@ func (m *Member) Move(ctx context.Context, at txn.Address, to []string) error {
 
 // Forget removes a node, which has no replicas and will not come back: also from the nodes that keep the control
 // partition, and from those of which a majority must be there to make spaces. It returns when that is done. It returns
-// ErrNoNode, also while the node is alive, or has replicas, or if no other node could have its replica of the control
-// partition; and the cause of ctx's end. It may be repeated.
+// ErrNoNode; ErrNeeded while the node is alive, or has replicas, or if no other node could have its replica of the
+// control partition; and the cause of ctx's end. It may be repeated.
 func (m *Member) Forget(ctx context.Context, node string) error {
 	state, err := m.Latest(ctx)
 	if err != nil {
@@ -183,7 +183,7 @@ func (m *Member) Forget(ctx context.Context, node string) error {
 		return err
 	}
 	if m.sight.Alive(node) {
-		return fmt.Errorf("%w: %q is alive: stop it first", ErrNoNode, node)
+		return fmt.Errorf("%w: %q is alive: stop it first", ErrNeeded, node)
 	}
 	if slices.Contains(state.Founders, node) {
 		if err := m.replaceFounder(ctx, state, node); err != nil {

@@ -155,6 +155,8 @@ type Settled struct {
 var (
 	// ErrNoNode is returned for a node that is no member.
 	ErrNoNode = errors.New("cluster: no such node")
+	// ErrNeeded is returned for a node that cannot be forgotten, since it is alive or has replicas.
+	ErrNeeded = errors.New("cluster: the node cannot be forgotten")
 	// ErrNoSpace is returned for a space that does not exist, or not in that incarnation.
 	ErrNoSpace = errors.New("cluster: no such space")
 	// ErrExists is returned for a space that exists already.
@@ -223,7 +225,7 @@ func (s *State) forget(name string) error {
 	for space, sp := range s.Spaces {
 		for i, p := range sp.Partitions {
 			if p.Has(name) {
-				return fmt.Errorf("%w: %q has a replica of %v: move it first", ErrNoNode, name,
+				return fmt.Errorf("%w: %q has a replica of %v: drain it first", ErrNeeded, name,
 					txn.Address{Space: space, Partition: uint16(i)})
 			}
 		}
@@ -240,7 +242,7 @@ func (s *State) foundersWithout(node string, alive func(string) bool) ([]string,
 		}
 	}
 	return nil, fmt.Errorf("%w: %q has a replica of the control partition, and no other node could have it: "+
-		"add a node first, or start %q again with an empty folder", ErrNoNode, node, node)
+		"add a node first, or start %q again with an empty folder", ErrNeeded, node, node)
 }
 
 func (s *State) drain(d *Drained) error {
@@ -250,7 +252,32 @@ func (s *State) drain(d *Drained) error {
 	}
 	node.Duty = d.Duty
 	s.Nodes[d.Name] = node
+	if d.Duty == Leaves {
+		s.divert(d.Name)
+	}
 	return nil
+}
+
+// divert turns moves to a node that leaves away from it, if the partition has a node that can take its place: the moves
+// would not end if the node is lost.
+func (s *State) divert(node string) {
+	for name, sp := range s.Spaces {
+		for i, p := range sp.Partitions {
+			at := slices.Index(p.Target, node)
+			if at < 0 {
+				continue
+			}
+			for _, other := range p.Nodes {
+				if !slices.Contains(p.Target, other) && s.Nodes[other].Duty != Leaves {
+					_ = s.partition(name, i, func(p *Partition) error {
+						p.Target = replaced(p.Target, node, other)
+						return nil
+					})
+					break
+				}
+			}
+		}
+	}
 }
 
 func (s *State) create(c *Created) error {
@@ -347,21 +374,25 @@ func (s *State) partition(name string, number int, by func(*Partition) error) er
 
 func (s *State) move(m *Move) error {
 	return s.partition(m.Name, m.Partition, func(p *Partition) error {
-		if len(m.To) == 0 {
-			return fmt.Errorf("%w: to no node", ErrMove)
+		if have := p.Replicas(); len(m.To) != have {
+			return fmt.Errorf("%w: partition %v has %d replicas: name as many nodes, not %d", ErrMove,
+				txn.Address{Space: m.Name, Partition: uint16(m.Partition)}, have, len(m.To))
 		}
 		for i, node := range m.To {
-			if _, known := s.Nodes[node]; !known {
+			switch n, known := s.Nodes[node]; {
+			case !known:
 				return fmt.Errorf("%w: %q", ErrNoNode, node)
+			case n.Duty == Leaves && !p.Has(node):
+				return fmt.Errorf("%w: node %q is drained", ErrMove, node)
 			}
 			if slices.Contains(m.To[:i], node) {
 				return fmt.Errorf("%w: two replicas on node %q", ErrMove, node)
 			}
 		}
-		if sameNodes(m.To, p.Nodes) {
-			p.Nodes, p.Target = m.To, nil
+		if p.Target == nil && sameNodes(m.To, p.Nodes) {
+			p.Nodes = m.To
 		} else {
-			p.Target = m.To
+			p.Target = m.To // also back to where it was: its log may have moved
 		}
 		return nil
 	})

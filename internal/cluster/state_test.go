@@ -57,7 +57,7 @@ func TestState_NodesComeAndGo(t *testing.T) {
 	require.Equal(t, Node{Addr: "b:1", Zone: "z1", Duty: Follows}, s.Nodes["b"],
 		"a node that is drained stays so when it restarts")
 	_, err := s.next(9, &Command{Forget: &NamedNode{"a"}})
-	require.ErrorIs(t, err, ErrNoNode, "it has a replica")
+	require.ErrorIs(t, err, ErrNeeded, "it has a replica")
 	_, err = s.next(9, &Command{Forget: &NamedNode{"z"}})
 	require.ErrorIs(t, err, ErrNoNode)
 	s, err = s.next(9, &Command{Forget: &NamedNode{"b"}})
@@ -80,7 +80,10 @@ func TestState_PartitionsMove(t *testing.T) {
 	require.True(t, p.Has("c") && p.Has("d"))
 	require.Equal(t, []string{"d", "a", "b", "c"}, p.Ranked())
 	_, err = s.next(8, &Command{Forget: &NamedNode{"d"}})
-	require.ErrorIs(t, err, ErrNoNode)
+	require.ErrorIs(t, err, ErrNeeded)
+	back, err := s.next(8, &Command{Move: &Move{"jobs", 0, []string{"a", "b", "c"}}})
+	require.NoError(t, err)
+	require.Equal(t, []string{"a", "b", "c"}, back.Spaces["jobs"].Partitions[0].Target, "the log may be on d")
 
 	_, err = s.next(8, &Command{Settle: &Settled{"jobs", 0, []string{"a", "b", "c"}}})
 	require.ErrorIs(t, err, ErrMove)
@@ -92,12 +95,35 @@ func TestState_PartitionsMove(t *testing.T) {
 	for _, wrong := range []struct {
 		to  []string
 		err error
-	}{{nil, ErrMove}, {[]string{"a", "a"}, ErrMove}, {[]string{"a", "z"}, ErrNoNode}} {
+	}{
+		{nil, ErrMove}, {[]string{"a", "b"}, ErrMove}, {[]string{"a", "b", "a"}, ErrMove}, {[]string{"a", "b", "z"}, ErrNoNode},
+	} {
 		_, err = s.next(8, &Command{Move: &Move{"jobs", 0, wrong.to}})
 		require.ErrorIs(t, err, wrong.err)
 	}
 	_, err = s.next(8, &Command{Move: &Move{"jobs", 1, []string{"a"}}})
 	require.ErrorIs(t, err, ErrNoSpace)
+}
+
+// A move to a node that is drained, and may be lost, goes elsewhere; without another node it stays.
+func TestState_DrainDivertsMoves(t *testing.T) {
+	t.Parallel()
+	s := follow(t, join("a", ""), join("b", ""), join("c", ""), join("d", ""),
+		&Command{Create: &Created{"jobs", "x", []Partition{{Nodes: []string{"a", "b", "c"}}}}},
+		&Command{Move: &Move{"jobs", 0, []string{"d", "b", "c"}}},
+		&Command{Drain: &Drained{"c", Leaves}})
+	require.Equal(t, []string{"d", "b", "a"}, s.Spaces["jobs"].Partitions[0].Target)
+	s, err := s.next(8, &Command{Drain: &Drained{"d", Leaves}})
+	require.NoError(t, err)
+	require.Equal(t, []string{"d", "b", "a"}, s.Spaces["jobs"].Partitions[0].Target, "c leaves, too")
+	_, err = s.next(9, &Command{Move: &Move{"jobs", 0, []string{"a", "b", "d"}}})
+	require.NoError(t, err, "it is among them now")
+
+	s = follow(t, join("a", ""), join("b", ""), join("c", ""), join("d", ""),
+		&Command{Create: &Created{"jobs", "x", []Partition{{Nodes: []string{"a", "b", "c"}}}}},
+		&Command{Drain: &Drained{"d", Leaves}})
+	_, err = s.next(7, &Command{Move: &Move{"jobs", 0, []string{"a", "b", "d"}}})
+	require.ErrorIs(t, err, ErrMove)
 }
 
 func TestState_UnknownCommandsAreRefused(t *testing.T) {
