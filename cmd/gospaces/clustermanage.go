@@ -20,26 +20,28 @@ func (a *app) clusterMoveCommand() *cobra.Command {
 	var wait bool
 	cmd := &cobra.Command{
 		Use:   "move SPACE[/PARTITION]",
-		Short: "Have the replicas of a partition be on other nodes",
+		Short: "Move the replicas of a partition to other nodes",
 		Long: `Have the replicas of a partition be on the nodes that --to names; the first of them is to lead it.
 
 The nodes get a copy, the log moves to them, and one of them leads; the partition is served meanwhile. The
 command waits until that is done. If it is interrupted the move goes on.`,
 		Example: "  gospaces cluster move jobs --to d,b,c\n  gospaces cluster move jobs/3 --to a,b,c --wait=false",
-		Args:    cobra.ExactArgs(1),
+		Args:    operands(1, 1),
 		RunE: func(cmd *cobra.Command, args []string) error {
+			if len(to) == 0 {
+				return usage("--to is missing: name the nodes that are to have the replicas, the one that is to lead first")
+			}
 			move, err := parseMove(args[0], to)
 			if err != nil {
 				return usageError{err}
 			}
-			return a.manage(cmd.Context(), &node.ManageRequest{Move: move}, wait, func(st *clusterStatus) string {
-				return cmp.Or(st.moving(move.Space, int(move.Partition)), st.led(move))
+			return a.manage(cmd.Context(), &node.ManageRequest{Move: move}, wait, func(st *clusterStatus) (string, error) {
+				return cmp.Or(st.moving(move.Space, int(move.Partition)), st.led(move)), nil
 			})
 		},
 	}
 	cmd.Flags().StringSliceVar(&to, "to", nil, "nodes that are to have the replicas, the one that is to lead first")
 	addWait(cmd, &wait)
-	_ = cmd.MarkFlagRequired("to")
 	return cmd
 }
 
@@ -61,18 +63,17 @@ func (a *app) clusterDrainCommand() *cobra.Command {
 	var primaries, undo, wait bool
 	cmd := &cobra.Command{
 		Use:   "drain NODE",
-		Short: "Have other nodes do what a node does",
+		Short: "Move the work of a node to other nodes",
 		Long: `Have other nodes lead what a node leads and, unless there is --primaries, have its replicas, too.
 
 Drain a node before it is removed for good; with --primaries, before it is stopped for a while (SIGTERM does
 that by itself). The command waits until that is done. --undo lets the node take part again.`,
 		Example: "  gospaces cluster drain d\n  gospaces cluster drain d --primaries\n  gospaces cluster drain d --undo",
-		Args:    cobra.ExactArgs(1),
+		Args:    operands(1, 1),
 		RunE: func(cmd *cobra.Command, args []string) error {
 			request := &node.DrainRequest{Node: args[0], Leads: undo, Replicas: undo || primaries}
-			return a.manage(cmd.Context(), &node.ManageRequest{Drain: request}, wait && !undo, func(st *clusterStatus) string {
-				return st.draining(args[0], primaries)
-			})
+			return a.manage(cmd.Context(), &node.ManageRequest{Drain: request}, wait && !undo,
+				func(st *clusterStatus) (string, error) { return st.draining(args[0], primaries) })
 		},
 	}
 	cmd.Flags().BoolVar(&primaries, "primaries", false, "only what the node leads; it keeps its replicas")
@@ -88,7 +89,7 @@ func (a *app) clusterForgetCommand() *cobra.Command {
 		Long: `Remove a node that will not come back: the others do not count it any more when they need a majority. It must
 be stopped, and have no replicas: drain it first, also if it is lost.`,
 		Example: "  gospaces cluster forget d",
-		Args:    cobra.ExactArgs(1),
+		Args:    operands(1, 1),
 		RunE: func(cmd *cobra.Command, args []string) error {
 			return a.manage(cmd.Context(), &node.ManageRequest{Forget: &node.ForgetRequest{Node: args[0]}}, false, nil)
 		},
@@ -110,12 +111,12 @@ be moved. --dry-run prints what is to be moved.`,
 				return a.printPlan(cmd.Context())
 			}
 			return a.withNode(cmd.Context(), func(c *client.NodeClient) error {
-				return a.follow(cmd.Context(), c, func(st *clusterStatus) string {
+				return a.follow(cmd.Context(), c, func(st *clusterStatus) (string, error) {
 					plan, err := plan(cmd.Context(), c)
 					if err != nil || len(plan.Moves) == 0 {
-						return st.moving("", 0)
+						return st.moving("", 0), nil
 					}
-					return fmt.Sprintf("%s left to be moved", count(len(plan.Moves), "partition"))
+					return fmt.Sprintf("%s left to be moved", count(len(plan.Moves), "partition")), nil
 				})
 			})
 		},
@@ -128,8 +129,12 @@ func addWait(cmd *cobra.Command, wait *bool) {
 	cmd.Flags().BoolVar(wait, "wait", true, "wait until it is done, and say on standard error how far it is")
 }
 
-// manage has the cluster changed, and waits until left, of its status, says that nothing is left to do.
-func (a *app) manage(ctx context.Context, r *node.ManageRequest, wait bool, left func(*clusterStatus) string) error {
+// leftOf says, of the status of a cluster, what is left to do; "" if nothing is. It returns an error if it will not be
+// done.
+type leftOf func(*clusterStatus) (string, error)
+
+// manage has the cluster changed, and waits until nothing is left to do.
+func (a *app) manage(ctx context.Context, r *node.ManageRequest, wait bool, left leftOf) error {
 	return a.withNode(ctx, func(c *client.NodeClient) error {
 		body, err := json.Marshal(r)
 		if err != nil {
@@ -146,16 +151,16 @@ func (a *app) manage(ctx context.Context, r *node.ManageRequest, wait bool, left
 const lookPause = 300 * time.Millisecond
 
 // follow tells how far the cluster is whenever that changes, until nothing is left.
-func (a *app) follow(ctx context.Context, c *client.NodeClient, left func(*clusterStatus) string) error {
+func (a *app) follow(ctx context.Context, c *client.NodeClient, left leftOf) error {
 	said := ""
 	for {
 		_, st, err := a.readCluster(ctx, c)
 		if err != nil {
 			return err
 		}
-		now := left(st)
-		if now == "" {
-			return nil
+		now, err := left(st)
+		if now == "" || err != nil {
+			return err
 		}
 		if now != said {
 			fmt.Fprintln(a.stderr, now)
@@ -215,9 +220,10 @@ func (st *clusterStatus) led(move *node.MoveRequest) string {
 	return ""
 }
 
-// draining says what a node has that is to be drained; "" if nothing.
-func (st *clusterStatus) draining(name string, primaries bool) string {
-	leads, has := 0, 0
+// draining says what a node has that is to be drained; "" if nothing. It returns an error if there are too few other
+// nodes for what it has.
+func (st *clusterStatus) draining(name string, primaries bool) (string, error) {
+	leads, has, needed := 0, 0, 0
 	for _, p := range st.Partitions {
 		if p.Primary == name {
 			leads++
@@ -225,14 +231,28 @@ func (st *clusterStatus) draining(name string, primaries bool) string {
 		for _, r := range p.Replicas {
 			if r.Node == name {
 				has++
+				needed = max(needed, cmp.Or(len(p.Target), len(p.Replicas)))
 			}
 		}
 	}
 	switch {
 	case leads == 0 && (primaries || has == 0):
-		return ""
+		return "", nil
 	case primaries:
-		return fmt.Sprintf("node %s leads %s", name, count(leads, "partition"))
+		return fmt.Sprintf("node %s leads %s", name, count(leads, "partition")), nil
+	case leads == 0 && st.staying() < needed:
+		return "", fmt.Errorf("node %s leads nothing, and has %s that no other node can take: add a node, and the drain "+
+			"goes on by itself; or undo it: gospaces cluster drain %s --undo", name, count(has, "replica"), name)
 	}
-	return fmt.Sprintf("node %s leads %s, and has %s", name, count(leads, "partition"), count(has, "replica"))
+	return fmt.Sprintf("node %s leads %s, and has %s", name, count(leads, "partition"), count(has, "replica")), nil
+}
+
+// staying returns how many nodes are alive that are not drained.
+func (st *clusterStatus) staying() (n int) {
+	for _, m := range st.Nodes {
+		if m.Alive && !m.Drained {
+			n++
+		}
+	}
+	return n
 }
