@@ -111,8 +111,11 @@ func (m *model) operations(part []*Op) []porcupine.Operation {
 	for _, o := range part {
 		switch {
 		case o.Verb == Crash, o.Verb == Begin, o.Outcome == Refused,
-			o.Outcome == Unknown && (o.Verb == Count || o.Verb == Read && o.Txn == 0):
+			o.Outcome == Unknown && (o.Verb == Count || o.Verb == Read && o.Txn == 0),
+			o.Outcome == Unknown && o.Verb == Commit && m.units[o].fate == aborted:
 			continue
+		case o.Verb == Abort && o.Outcome == OK:
+			add(o, m.units[o].held, o.Return)
 		case o.Outcome == Unknown && o.Verb == Take:
 			for range max(o.Max, 1) {
 				add(o, o.Call, o.latest)

@@ -73,6 +73,15 @@ var txnHistories = []testHistory{
 			take(keyA, a2), in(1, write(b4)), commit(1), read(Pattern{}, b4)),
 	},
 	{
+		"ended by a commit of unknown outcome, which an abort finds", "", true,
+		then(
+			[]Op{
+				at(4, 9, with(Unknown, commit(1))), at(5, 6, read(keyA, a1)), at(7, 8, take(keyA, a1)), at(10, 11, abort(1)),
+			}, 0,
+			write(a1), in(1, take(keyA, a1)),
+		),
+	},
+	{
 		"expired", "", true,
 		then(nil, 0, begin(1), write(a1), in(1, take(keyA, a1)), in(1, write(b4)), with(Ended, in(1, take(keyA))),
 			with(Ended, commit(1)), take(Pattern{}, a1)),

@@ -101,7 +101,7 @@ func (u *unit) settleTxn(crashes []*Op) {
 			u.fate, u.effect, u.held, u.freed = committed, span{o.Call, o.Return}, o.Call, o.Return
 			return
 		case o.Verb == Abort && o.Outcome == OK:
-			u.fate, u.held, u.freed = aborted, o.Call, o.Return
+			u.fate, u.held, u.freed = aborted, min(o.Call, u.effect.from), o.Return // a failed commit may have ended it
 			return
 		}
 	}
