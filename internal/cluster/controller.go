@@ -4,6 +4,7 @@ import (
 	"context"
 	"crypto/rand"
 	"errors"
+	"fmt"
 	"time"
 
 	"github.com/gospaces/gospaces/txn"
@@ -13,10 +14,16 @@ import (
 // the logs of partitions. Each step is such that a successor can do it again.
 type controller struct {
 	m     *Member
-	moved time.Time // when the last move to balance the nodes began
+	moved time.Time                 // when the last move to balance the nodes began
+	waits map[txn.Address]time.Time // since when moves wait, or when that was told last
 }
 
-func newController(m *Member) *controller { return &controller{m: m} }
+func newController(m *Member) *controller {
+	return &controller{m: m, waits: map[txn.Address]time.Time{}}
+}
+
+// longWait is how often it is told what a move waits for.
+const longWait = 30 * time.Second
 
 // DefaultSpace is there from the start.
 const DefaultSpace = "default"
@@ -125,11 +132,13 @@ func (c *controller) settle(ctx context.Context, name string, sp *Space) error {
 			continue
 		}
 		at := txn.Address{Space: name, Partition: uint16(i)}
-		var done bool
+		var reason string
 		err := bounded(ctx, func(ctx context.Context) (err error) {
-			done, err = c.step(ctx, at, p)
+			reason, err = c.step(ctx, at, p)
 			return err
 		})
+		c.await(at, p, reason)
+		done := reason == ""
 		if err == nil && done {
 			_, err = c.m.control.Do(ctx, &Command{Settle: &Settled{name, i, p.Target}})
 		}
@@ -141,23 +150,47 @@ func (c *controller) settle(ctx context.Context, name string, sp *Space) error {
 	return errors.Join(errs...)
 }
 
-// step takes the next step of a move, and reports whether it was the last.
-func (c *controller) step(ctx context.Context, at txn.Address, p Partition) (done bool, err error) {
+// await tells from time to time what a move waits for.
+func (c *controller) await(at txn.Address, p Partition, reason string) {
+	since, waits := c.waits[at]
+	switch {
+	case reason == "":
+		delete(c.waits, at)
+	case !waits:
+		c.waits[at] = time.Now()
+	case time.Since(since) >= longWait:
+		c.m.cfg.Logger.Warn("a move waits", "partition", at.String(), "to", p.Target, "for", reason)
+		c.waits[at] = time.Now()
+	}
+}
+
+// step takes the next step of a move, and returns what the move waits for then; "" if that was the last step.
+func (c *controller) step(ctx context.Context, at txn.Address, p Partition) (reason string, err error) {
 	for _, node := range p.Target {
-		if part, _ := c.m.sight.Part(node, at); !c.m.sight.Alive(node) || !part.Able && part.Epoch == 0 {
-			return false, nil // its replica does not follow yet
+		switch part, _ := c.m.sight.Part(node, at); {
+		case !c.m.sight.Alive(node):
+			return "node " + node + ", which is silent", nil
+		case !part.Able && part.Epoch == 0:
+			return "the replica at node " + node + ", which does not follow yet: " + part.Why, nil
 		}
 	}
 	store := c.m.cfg.Store
 	if err := store.Place(ctx, at.Space, int(at.Partition), p.Target); err != nil {
-		return false, err
+		return "the placement of its log", err
 	}
 	have, err := store.Replicas(ctx, at.Space, int(at.Partition))
 	if err != nil {
-		return false, err
+		return "an answer of its log", err
 	}
-	place, served := c.m.sight.Served(at)
-	return areCurrent(have, p.Target) && served && place.Node == p.Target[0], nil
+	switch place, served := c.m.sight.Served(at); {
+	case !areCurrent(have, p.Target):
+		return fmt.Sprintf("the replicas of its log, which are %+v", have), nil
+	case !served:
+		return "a node that serves it", nil
+	case place.Node != p.Target[0]:
+		return "node " + p.Target[0] + " to lead it, in place of " + place.Node, nil
+	}
+	return "", nil
 }
 
 // balance begins the next move that brings replicas where they should be, if all that there are are well.

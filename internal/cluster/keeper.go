@@ -69,15 +69,16 @@ func NewKeeper(self string, timing Timing, sight *Sight, log *slog.Logger) *Keep
 }
 
 // Watch begins to watch a replica. ranked are the nodes that may lead the partition, the best placed one first, and
-// members those that have replicas of its log.
-func (k *Keeper) Watch(at txn.Address, ranked, members []string, r Replica) {
+// members those that have replicas of its log. moving tells that the first is to lead as soon as it can.
+func (k *Keeper) Watch(at txn.Address, ranked, members []string, moving bool, r Replica) {
 	k.mu.Lock()
 	defer k.mu.Unlock()
-	k.watched[at] = &watch{keeper: k, at: at, ranked: ranked, members: members, replica: r, since: time.Now()}
+	k.watched[at] = &watch{
+		keeper: k, at: at, ranked: ranked, members: members, moving: moving, replica: r, since: time.Now(),
+	}
 }
 
-// Rank changes the nodes that may lead a partition that is watched, and those that have replicas of its log. moving
-// tells that the first is to lead as soon as it can.
+// Rank changes what Watch was told of a partition that is watched.
 func (k *Keeper) Rank(at txn.Address, ranked, members []string, moving bool) {
 	k.mu.Lock()
 	defer k.mu.Unlock()

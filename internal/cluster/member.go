@@ -102,7 +102,7 @@ func (m *Member) Join(ctx context.Context) error {
 	if err != nil {
 		return err
 	}
-	m.keeper.Watch(ControlAt, m.cfg.controlNodes(), m.cfg.controlNodes(), m.control)
+	m.keeper.Watch(ControlAt, m.cfg.controlNodes(), m.cfg.controlNodes(), false, m.control)
 	m.running.Go(func() { m.beat(m.ctx, sub) })
 	m.running.Go(func() { m.control.Run(m.ctx) })
 	if m.cfg.Store.Durable() { // otherwise a log that is lost begins anew

@@ -18,9 +18,30 @@ type roster struct {
 
 // tended is a replica on this node, from before it is opened until it is closed.
 type tended struct {
+	at          txn.Address
 	incarnation string
+	keeper      *Keeper
 	dismiss     context.CancelCauseFunc
+	dismissed   bool
 	over        chan struct{} // closed when it is closed
+
+	mu     sync.Mutex
+	placed Partition // guarded by mu
+}
+
+// place tells where the replicas of the partition are to be.
+func (t *tended) place(p Partition) {
+	t.mu.Lock()
+	defer t.mu.Unlock()
+	t.placed = p
+	t.keeper.Rank(t.at, p.Ranked(), p.Nodes, p.Target != nil)
+}
+
+// watch has a replica that was opened watched.
+func (t *tended) watch(r Replica) {
+	t.mu.Lock()
+	defer t.mu.Unlock()
+	t.keeper.Watch(t.at, t.placed.Ranked(), t.placed.Nodes, t.placed.Target != nil, r)
 }
 
 func newRoster(m *Member) *roster { return &roster{m: m, tended: map[txn.Address]*tended{}} }
@@ -58,21 +79,22 @@ func (r *roster) compare(ctx context.Context, state *State) {
 			return
 		}
 		wanted[at] = sp.Incarnation
-		if t := r.tended[at]; t != nil && t.incarnation == sp.Incarnation {
-			r.m.keeper.Rank(at, p.Ranked(), p.Nodes, p.Target != nil)
+		if t := r.tended[at]; t.is(sp.Incarnation) {
+			t.place(p)
 		}
 	})
 	for at, t := range r.tended {
-		if wanted[at] != t.incarnation {
+		if wanted[at] != t.incarnation && !t.dismissed {
 			sp, why := state.Spaces[at.Space], Moved
 			if sp == nil || sp.Phase == Removing || sp.Incarnation != t.incarnation {
 				why = Dropped
 			}
+			t.dismissed = true
 			t.dismiss(errDismissed{why})
 		}
 	}
 	for at, incarnation := range wanted {
-		if t := r.tended[at]; t == nil || t.incarnation != incarnation {
+		if !r.tended[at].is(incarnation) {
 			r.start(ctx, at, incarnation, state.Spaces[at.Space].Partitions[at.Partition])
 		}
 	}
@@ -81,6 +103,12 @@ func (r *roster) compare(ctx context.Context, state *State) {
 			delete(r.tended, at)
 		}
 	}
+}
+
+// is reports whether t is a replica of an incarnation that is to stay. One that was dismissed is not, even if it is
+// wanted again.
+func (t *tended) is(incarnation string) bool {
+	return t != nil && t.incarnation == incarnation && !t.dismissed
 }
 
 func isClosed(c <-chan struct{}) bool {
@@ -92,37 +120,39 @@ func isClosed(c <-chan struct{}) bool {
 	}
 }
 
-// start tends a replica, after the one of an earlier incarnation.
+// start tends a replica, after the one that was dismissed before.
 func (r *roster) start(ctx context.Context, at txn.Address, incarnation string, p Partition) {
 	before := r.tended[at]
 	ctx, dismiss := context.WithCancelCause(ctx)
-	t := &tended{incarnation: incarnation, dismiss: dismiss, over: make(chan struct{})}
+	t := &tended{
+		at: at, incarnation: incarnation, keeper: r.m.keeper, dismiss: dismiss, over: make(chan struct{}), placed: p,
+	}
 	r.tended[at] = t
 	r.tending.Go(func() {
 		defer close(t.over)
 		if before != nil {
 			<-before.over
 		}
-		r.tend(ctx, at, p)
+		r.tend(ctx, t)
 	})
 }
 
 // tend opens a replica, has it watched, and closes it when ctx ends.
-func (r *roster) tend(ctx context.Context, at txn.Address, p Partition) {
+func (r *roster) tend(ctx context.Context, t *tended) {
 	pauses := &backoff.Backoff{Min: 50 * time.Millisecond, Max: 2 * time.Second}
 	for ctx.Err() == nil {
-		replica, err := r.m.cfg.Host.Open(ctx, at)
+		replica, err := r.m.cfg.Host.Open(ctx, t.at)
 		if err != nil {
 			if ctx.Err() == nil {
-				r.m.cfg.Logger.Warn("a replica cannot be started yet", "partition", at.String(), "error", err)
+				r.m.cfg.Logger.Warn("a replica cannot be started yet", "partition", t.at.String(), "error", err)
 			}
 			_ = pauses.Wait(ctx)
 			continue
 		}
-		r.m.keeper.Watch(at, p.Ranked(), p.Nodes, replica)
+		t.watch(replica)
 		<-ctx.Done()
-		r.m.keeper.Unwatch(at)
+		r.m.keeper.Unwatch(t.at)
 		dismissed, _ := context.Cause(ctx).(errDismissed) // otherwise the node stops
-		r.m.cfg.Host.Close(at, dismissed.why)
+		r.m.cfg.Host.Close(t.at, dismissed.why)
 	}
 }
