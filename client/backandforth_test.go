@@ -57,7 +57,7 @@ func (s *script) serve() {
 		case !ok, f.Type == wire.Ack, f.Type == wire.Goodbye:
 			continue
 		case f.Type == wire.Ping:
-			_, _ = conn.Write(wire.AppendFrame(nil, wire.Pong, 0, nil))
+			_, _ = conn.Write(wire.AppendFrame(nil, wire.Pong, 0, []byte{0}))
 		case f.Type == wire.Hello, f.Type == wire.Open, f.Type == wire.Topology:
 			_, _ = conn.Write(opens.answer(f))
 		default:

@@ -75,10 +75,10 @@ func (l *link) awaitUp(ctx context.Context, c *pendingCall) error {
 		state, changed, astray := l.life.state, l.life.changed, c.isAstray(l)
 		l.mu.Unlock()
 		switch {
-		case state == ended:
-			return space.ErrClosed
 		case astray:
 			return errAstray
+		case state == ended:
+			return space.ErrClosed
 		}
 		if err := l.awaitChange(ctx, c, changed); err != nil {
 			return err

@@ -112,6 +112,10 @@ func (c *Client) learn(ctx context.Context, s *part, from *node, e *call.Elsewhe
 		return err
 	}
 	c.topology.move(s, from, place{to, e.Epoch})
+	if to.version.Load() == 0 { // it may know nodes that this client does not
+		l := to.links[0]
+		l.begin(l.refresh)
+	}
 	return nil
 }
 

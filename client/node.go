@@ -20,8 +20,11 @@ type node struct {
 	sought atomic.Bool   // other nodes are being asked where its partitions are
 	asked  atomic.Int32  // how often it is being asked where partitions are
 
+	version atomic.Uint64 // of the topology that it has told, or is being asked for; 0: none
+
 	name string   // in its cluster, "" if that is not known; guarded by the topology's mu
 	also []string // other addresses of it; guarded by the topology's mu
+	told string   // the address that the cluster tells; guarded by the topology's mu
 }
 
 func newNode(addr string) *node {

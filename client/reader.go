@@ -84,7 +84,7 @@ func (l *link) handle(f wire.Frame) error {
 	case wire.TxnLost:
 		return l.handleTxnLost(f)
 	case wire.Pong:
-		return nil
+		return l.handlePong(f)
 	case wire.Goaway:
 		l.mu.Lock()
 		l.life.become(draining)

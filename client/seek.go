@@ -26,6 +26,7 @@ func (l *link) askTopology(ctx context.Context) (*call.Topology, error) {
 	if err != nil {
 		return nil, err
 	}
+	l.node.version.Store(r.Report.Topology.Version)
 	return r.Report.Topology, nil
 }
 
@@ -56,6 +57,7 @@ func (c *Client) heed(ctx context.Context, t *call.Topology, from, gone *node) {
 			c.heedPlace(ctx, s, p)
 		}
 	}
+	c.dismiss(t, from)
 }
 
 // heedPlace applies what a node says of the place of s, if that is news.

@@ -20,6 +20,9 @@ type topology struct {
 	places map[txn.Address]place // guarded by mu; the map
 	closed bool                  // guarded by mu; no links are made any more
 	serves string                // guarded by mu; what the client's server, or cluster, has
+
+	version uint64         // guarded by mu; the highest of the lists of nodes that were met
+	leaving sync.WaitGroup // links that are being closed, of nodes that have left
 }
 
 // place is the place of a partition.
@@ -78,9 +81,10 @@ func (t *topology) meet(members []call.Member) {
 		if other := t.findLocked(func(o *node) bool { return o != n && o.isAt(m.Addr) }); other != nil {
 			t.mergeLocked(n, other)
 		}
-		if !n.isAt(m.Addr) {
-			n.also = append(n.also, m.Addr)
+		if !n.isAt(m.Addr) { // it has moved there
+			n.also = append(slices.DeleteFunc(n.also, func(addr string) bool { return addr == n.told }), m.Addr)
 		}
+		n.told = m.Addr
 	}
 }
 
@@ -109,14 +113,17 @@ func (t *topology) others(n *node) []*node {
 	t.mu.Lock()
 	defer t.mu.Unlock()
 	i := slices.Index(t.nodes, n)
+	if i < 0 { // it has left
+		return slices.Clone(t.nodes)
+	}
 	return slices.Concat(t.nodes[i+1:], t.nodes[:i])
 }
 
-// opened makes the links those of n. It reports false if the client is closed.
+// opened makes the links those of n. It reports false if the client is closed, or n has left the cluster.
 func (t *topology) opened(n *node, links []*link) bool {
 	t.mu.Lock()
 	defer t.mu.Unlock()
-	if t.closed {
+	if t.closed || !slices.Contains(t.nodes, n) {
 		return false
 	}
 	n.links = links
@@ -143,7 +150,7 @@ func (t *topology) place(s *part) {
 func (t *topology) move(s *part, from *node, to place) {
 	t.mu.Lock()
 	defer t.mu.Unlock()
-	if s.place.Load().node != from || t.closed {
+	if s.place.Load().node != from || t.closed || !slices.Contains(t.nodes, to.node) {
 		return
 	}
 	if t.places == nil {
@@ -184,5 +191,6 @@ func (t *topology) close() []*link {
 	t.mu.Lock()
 	t.closed = true
 	t.mu.Unlock()
+	t.leaving.Wait()
 	return t.allLinks()
 }

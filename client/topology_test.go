@@ -17,9 +17,9 @@ import (
 	"github.com/gospaces/gospaces/txn"
 )
 
-// cluster is two servers with the same partitions, of which one serves them and the other tells where they are.
+// cluster is servers with the same partitions, of which one serves them and the others tell where they are.
 type cluster struct {
-	nodes [2]*node
+	nodes []*node
 
 	mu      sync.RWMutex // read-locked while a partition is asked, so that what is told after a move was done before it
 	primary *node        // guarded by mu; nil: there is none for now
@@ -34,10 +34,14 @@ type member struct {
 }
 
 // startCluster starts two nodes, of which the first serves.
-func startCluster(t *testing.T) *cluster {
-	c := new(cluster)
+func startCluster(t *testing.T) *cluster { return startClusterOf(t, 2, server.Config{}) }
+
+// startClusterOf is startCluster for so many nodes, with some settings.
+func startClusterOf(t *testing.T, nodes int, cfg server.Config) *cluster {
+	c := &cluster{nodes: make([]*node, nodes)}
 	for i := range c.nodes {
-		c.nodes[i] = newNode(t, server.Config{Cluster: "test", Node: fmt.Sprint("n", i)})
+		cfg.Cluster, cfg.Node = "test", fmt.Sprint("n", i)
+		c.nodes[i] = newNode(t, cfg)
 		c.nodes[i].spaces = c.nodes[0].spaces
 		c.nodes[i].cfg.Spaces = member{c.nodes[0].spaces, c, c.nodes[i]}
 		c.nodes[i].start()

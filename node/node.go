@@ -242,7 +242,7 @@ func (n *Node) startInCluster(ctx context.Context) error {
 	}
 	cfg := n.serverConfig()
 	cfg.Spaces, cfg.Snapshots, cfg.Backups, cfg.Manager = afloat{n}, afloat{n}, afloat{n}, afloat{n}
-	cfg.Cluster, cfg.Node, cfg.Topology = n.cfg.Cluster.Name, n.cfg.Cluster.Node, n.fleet.topology
+	cfg.Cluster, cfg.Node, cfg.Topology = n.cfg.Cluster.Name, n.cfg.Cluster.Node, n.fleet
 	if n.server, err = server.New(cfg); err == nil {
 		n.fleet.server = n.server
 		err = n.fleet.join(ctx, n.Addr())

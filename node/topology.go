@@ -5,13 +5,22 @@ import (
 	"strings"
 
 	"github.com/gospaces/gospaces/internal/call"
+	"github.com/gospaces/gospaces/internal/server"
 	"github.com/gospaces/gospaces/txn"
 )
 
-// topology returns the cluster as clients are told of it.
-func (f *fleet) topology() *call.Topology {
+var _ server.Topology = (*fleet)(nil)
+
+// Version implements server.Topology.
+func (f *fleet) Version() uint64 {
 	state, _ := f.member.State()
-	t := &call.Topology{Version: state.Position}
+	return state.NodesAt
+}
+
+// Topology implements server.Topology: the cluster as clients are told of it.
+func (f *fleet) Topology() *call.Topology {
+	state, _ := f.member.State()
+	t := &call.Topology{Version: state.NodesAt}
 	for name, n := range state.Nodes {
 		t.Nodes = append(t.Nodes, call.Member{Name: name, Addr: n.Addr})
 	}

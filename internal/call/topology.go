@@ -4,7 +4,7 @@ import "github.com/gospaces/gospaces/txn"
 
 // Topology is what a node tells clients of its cluster: the nodes, and where the partitions are.
 type Topology struct {
-	Version uint64   // position in the control log; 0: the server is alone
+	Version uint64   // higher after each change of Nodes; 0: the server is alone
 	Nodes   []Member // all, by name
 	Places  []Placed // all partitions, in their order
 }

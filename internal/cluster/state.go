@@ -15,6 +15,7 @@ type State struct {
 	Position uint64            `json:"position"`           // of the last command
 	Founders []string          `json:"founders,omitempty"` // the nodes that have replicas of the control partition
 	Nodes    map[string]Node   `json:"nodes,omitempty"`
+	NodesAt  uint64            `json:"nodes_at,omitempty"` // position of the last change of who is a node, and where
 	Spaces   map[string]*Space `json:"spaces,omitempty"`
 }
 
@@ -170,7 +171,10 @@ var (
 // next returns the state after a command at a position. If the command is refused, it returns why, and the state is
 // changed by no more than its position.
 func (s *State) next(position uint64, c *Command) (*State, error) {
-	n := &State{Position: position, Founders: s.Founders, Nodes: maps.Clone(s.Nodes), Spaces: maps.Clone(s.Spaces)}
+	n := &State{
+		Position: position, Founders: s.Founders, Nodes: maps.Clone(s.Nodes), NodesAt: s.NodesAt,
+		Spaces: maps.Clone(s.Spaces),
+	}
 	if n.Nodes == nil {
 		n.Nodes = map[string]Node{}
 	}
@@ -189,8 +193,11 @@ func (s *State) apply(c *Command) error {
 		}
 		return nil
 	case c.Join != nil:
-		node := c.Join.Node
-		node.Duty = s.Nodes[c.Join.Name].Duty
+		node, was := c.Join.Node, s.Nodes[c.Join.Name]
+		node.Duty = was.Duty
+		if node.Addr != was.Addr {
+			s.NodesAt = s.Position
+		}
 		s.Nodes[c.Join.Name] = node
 		return nil
 	case c.Forget != nil:
@@ -231,6 +238,7 @@ func (s *State) forget(name string) error {
 		}
 	}
 	delete(s.Nodes, name)
+	s.NodesAt = s.Position
 	return nil
 }
 

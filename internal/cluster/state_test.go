@@ -343,3 +343,18 @@ func TestState_ASpaceIsFilledInThePlaceOfAnother(t *testing.T) {
 	require.NoError(t, do(&Command{Fill: &Created{"new", "one", on}}))
 	require.Equal(t, Making, s.Spaces["new"].Phase)
 }
+
+// Clients are told of changes of the nodes and their addresses, and of nothing else.
+func TestState_KnowsWhenNodesChange(t *testing.T) {
+	t.Parallel()
+	s := follow(t, join("a", ""), join("b", ""),
+		&Command{Create: &Created{"jobs", "x", []Partition{{Nodes: []string{"a"}}}}}, join("a", "z1"),
+		&Command{Drain: &Drained{"b", Leaves}})
+	require.EqualValues(t, 2, s.NodesAt)
+	moved, err := s.next(6, &Command{Join: &Joined{"a", Node{Addr: "a:2"}}})
+	require.NoError(t, err)
+	require.EqualValues(t, 6, moved.NodesAt)
+	fewer, err := moved.next(7, &Command{Forget: &NamedNode{"b"}})
+	require.NoError(t, err)
+	require.EqualValues(t, 7, fewer.NodesAt)
+}

@@ -1,6 +1,7 @@
 package server
 
 import (
+	"encoding/binary"
 	"errors"
 	"fmt"
 
@@ -27,7 +28,7 @@ func (s *session) handle(f wire.Frame) error {
 // ofSession has the handlers of frames that are not for a partition.
 var ofSession = [wire.Types]func(s *session, f wire.Frame) error{
 	wire.Hello:       (*session).unexpected,
-	wire.Ping:        func(s *session, _ wire.Frame) error { return s.send(wire.Pong, 0, nil) },
+	wire.Ping:        (*session).handlePing,
 	wire.Ack:         (*session).handleAck,
 	wire.Goodbye:     func(*session, wire.Frame) error { return errGoodbye },
 	wire.CancelWait:  func(s *session, f wire.Frame) error { s.cancelWait(f.ID); return nil },
@@ -281,9 +282,17 @@ func (s *session) handleStatus(f wire.Frame) error {
 func (s *session) handleTopology(f wire.Frame) error {
 	t := &call.Topology{Nodes: []call.Member{{}}} // the server alone
 	if s.srv.cfg.Topology != nil {
-		t = s.srv.cfg.Topology()
+		t = s.srv.cfg.Topology.Topology()
 	}
 	return s.report(f, call.Report{Topology: t})
+}
+
+func (s *session) handlePing(wire.Frame) error {
+	var version uint64
+	if s.srv.cfg.Topology != nil {
+		version = s.srv.cfg.Topology.Version()
+	}
+	return s.send(wire.Pong, 0, binary.AppendUvarint(nil, version))
 }
 
 func (s *session) handleSpaces(f wire.Frame) error {

@@ -60,15 +60,21 @@ type Manager interface {
 	Manage(ctx context.Context, request []byte) ([]byte, error)
 }
 
+// Topology tells of a cluster. Its methods may be called concurrently, and do not block.
+type Topology interface {
+	Topology() *call.Topology
+	Version() uint64 // that of what Topology returns
+}
+
 // Config configures a Server. Spaces is required, the zero value of the rest works.
 type Config struct {
 	Spaces Spaces
 	Logger *slog.Logger // nil: silent
 
-	Cluster  string                // of which the server is a node; "": it is alone
-	Node     string                // name in the cluster
-	Data     string                // identity of what a server has that is alone; "": not told
-	Topology func() *call.Topology // of the cluster; it does not block; nil: the server is alone
+	Cluster  string   // of which the server is a node; "": it is alone
+	Node     string   // name in the cluster
+	Data     string   // identity of what a server has that is alone; "": not told
+	Topology Topology // of the cluster; nil: the server is alone
 
 	Snapshots Snapshots // nil: there are none
 	Backups   Backups   // nil: there are none
