@@ -10,6 +10,7 @@ import (
 	"math/rand/v2"
 	"os"
 	"path/filepath"
+	"slices"
 	"strings"
 	"sync"
 	"syscall"
@@ -31,7 +32,8 @@ type ClusterConfig struct {
 	Durability string // as node.Config has it
 	Postgres   string // DSN of the database that mirrors the spaces; "": none
 
-	SnapshotBytes int64 // as node.Config has it
+	SnapshotBytes int64  // as node.Config has it
+	MaxMemory     string // serve --max-memory of each process; "": its default
 
 	Process bool // run each node as a separate process, which can be killed
 }
@@ -42,6 +44,8 @@ type ClusterHandle struct {
 	tb    testing.TB
 	cfg   ClusterConfig
 	Nodes []*ClusterNode
+
+	network string // the first part of all addresses
 
 	making sync.Once
 	made   chan string // names of new spaces
@@ -55,6 +59,8 @@ type ClusterNode struct {
 	peer node.Peer
 	of   *ClusterHandle
 	data string
+	next bool // it is of NextVersion; guarded as Start is
+	left bool // it has left for good; guarded as Start is
 
 	mu      sync.Mutex
 	running running // guarded by mu; nil: it is down
@@ -69,14 +75,9 @@ func StartCluster(tb testing.TB, cfg ClusterConfig) *ClusterHandle {
 		cfg.Nodes = 3
 	}
 	c := &ClusterHandle{tb: tb, cfg: cfg}
-	network := fmt.Sprintf("127.%d.%d", 1+rand.IntN(254), rand.IntN(256))
-	for i := range cfg.Nodes {
-		name := string(rune('a' + i))
-		ip := fmt.Sprintf("%s.%d", network, i+1)
-		c.Nodes = append(c.Nodes, &ClusterNode{
-			Name: name, Addr: ip + ":7420", peer: node.Peer{Name: name, Addr: ip + ":6222"}, of: c,
-			data: filepath.Join(tb.TempDir(), name),
-		})
+	c.network = fmt.Sprintf("127.%d.%d", 1+rand.IntN(254), rand.IntN(256))
+	for range cfg.Nodes {
+		c.add()
 	}
 	var starting sync.WaitGroup
 	errs := make([]error, len(c.Nodes))
@@ -87,6 +88,31 @@ func StartCluster(tb testing.TB, cfg ClusterConfig) *ClusterHandle {
 	tb.Cleanup(c.kill)
 	require.NoError(tb, errors.Join(errs...))
 	return c
+}
+
+// add adds a node, which is to be started.
+func (c *ClusterHandle) add() *ClusterNode {
+	name, ip := string(rune('a'+len(c.Nodes))), fmt.Sprintf("%s.%d", c.network, len(c.Nodes)+1)
+	n := &ClusterNode{
+		Name: name, Addr: ip + ":7420", peer: node.Peer{Name: name, Addr: ip + ":6222"}, of: c,
+		data: filepath.Join(c.tb.TempDir(), name),
+	}
+	c.Nodes = append(c.Nodes, n)
+	return n
+}
+
+// Join starts a further node, with itself at the end of its list of peers. No other method of c may be called at a
+// time, but those of its nodes may.
+func (c *ClusterHandle) Join() *ClusterNode {
+	c.tb.Helper()
+	n := c.add()
+	n.Start()
+	return n
+}
+
+// members returns the nodes that have not left.
+func (c *ClusterHandle) members() []*ClusterNode {
+	return slices.DeleteFunc(slices.Clone(c.Nodes), func(n *ClusterNode) bool { return n.left })
 }
 
 // kill ends all nodes at once.
@@ -299,7 +325,7 @@ func (n *ClusterNode) startHere() (running, error) {
 	ctx, cancel := context.WithTimeout(context.Background(), patience)
 	defer cancel()
 	var peers []node.Peer
-	for _, other := range n.of.Nodes {
+	for _, other := range n.of.members() {
 		peers = append(peers, other.peer)
 	}
 	cfg := n.of.cfg
@@ -320,7 +346,7 @@ func (n *ClusterNode) startHere() (running, error) {
 
 func (n *ClusterNode) startProcess() (running, error) {
 	var peers []string
-	for _, other := range n.of.Nodes {
+	for _, other := range n.of.members() {
 		peers = append(peers, other.peer.Name+"="+other.peer.Addr)
 	}
 	args := []string{
@@ -330,13 +356,20 @@ func (n *ClusterNode) startProcess() (running, error) {
 	cfg := n.of.cfg
 	for flag, value := range map[string]string{
 		"--durability": cfg.Durability, "--postgres": cfg.Postgres, "--replicas": positive(cfg.Replicas),
-		"--snapshot-bytes": positive(int(cfg.SnapshotBytes)),
+		"--snapshot-bytes": positive(int(cfg.SnapshotBytes)), "--max-memory": cfg.MaxMemory,
 	} {
 		if value != "" {
 			args = append(args, flag, value)
 		}
 	}
-	p, _, err := startServe(args)
+	dir, err := program.get(build)
+	if n.next {
+		dir, err = nextProgram.get(buildNext)
+	}
+	if err != nil {
+		return nil, err
+	}
+	p, _, err := startServe(dir, args)
 	if err != nil {
 		return nil, err
 	}
@@ -351,6 +384,9 @@ func positive(n int) string {
 	return fmt.Sprint(n)
 }
 
+// Upgrade makes the node, when it is next started as a process, run the program of NextVersion.
+func (n *ClusterNode) Upgrade() { n.next = true }
+
 // Stop ends the node in good order: others lead what it led.
 func (n *ClusterNode) Stop() {
 	n.of.tb.Helper()
@@ -358,6 +394,13 @@ func (n *ClusterNode) Stop() {
 		require.NoError(n.of.tb, run.stop())
 		n.keepLog(run)
 	}
+}
+
+// Leave stops the node for good: nodes that are started later do not know of it.
+func (n *ClusterNode) Leave() {
+	n.of.tb.Helper()
+	n.Stop()
+	n.left = true
 }
 
 // Kill ends the node at once; a separate process by SIGKILL.

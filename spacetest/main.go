@@ -11,7 +11,7 @@ import (
 // and the database server. A package that uses either calls it from TestMain.
 func Main(m *testing.M) {
 	code := m.Run()
-	for _, err := range []error{program.release(os.RemoveAll), stopPostgres()} {
+	for _, err := range []error{program.release(os.RemoveAll), nextProgram.release(os.RemoveAll), stopPostgres()} {
 		if err != nil {
 			fmt.Fprintln(os.Stderr, err)
 			code = max(code, 1)

@@ -17,16 +17,24 @@ import (
 	"github.com/gospaces/gospaces/node"
 )
 
-// program is the folder of cmd/gospaces, built.
-var program shared[string]
+// NextVersion is the version that nodes say they have after ClusterNode.Upgrade.
+const NextVersion = "v99.0.0"
 
-// build builds cmd/gospaces and returns the folder that holds it.
-func build() (string, error) {
+// program and nextProgram are folders that hold cmd/gospaces, built as it is and as NextVersion.
+var program, nextProgram shared[string]
+
+func build() (string, error) { return buildWith() }
+
+func buildNext() (string, error) { return buildWith("-ldflags", "-X main.version="+NextVersion) }
+
+// buildWith builds cmd/gospaces and returns the folder that holds it.
+func buildWith(flags ...string) (string, error) {
 	dir, err := os.MkdirTemp("", "gospaces-test-")
 	if err != nil {
 		return "", err
 	}
-	cmd := exec.Command("go", "build", "-o", dir, "github.com/gospaces/gospaces/cmd/gospaces")
+	args := append([]string{"build", "-o", dir}, flags...)
+	cmd := exec.Command("go", append(args, "github.com/gospaces/gospaces/cmd/gospaces")...)
 	if out, err := cmd.CombinedOutput(); err != nil {
 		return "", errors.Join(fmt.Errorf("build cmd/gospaces: %w: %s", err, out), os.RemoveAll(dir))
 	}
@@ -53,19 +61,19 @@ func startProcess(_ testing.TB, cfg ServerConfig, data string) (running, string,
 			args = append(args, flag, text)
 		}
 	}
-	p, addr, err := startServe(args)
+	dir, err := program.get(build)
+	if err != nil {
+		return nil, "", err
+	}
+	p, addr, err := startServe(dir, args)
 	if err != nil {
 		return nil, "", err
 	}
 	return p, addr, nil
 }
 
-// startServe starts gospaces serve with some flags, and returns it, with its address, when it serves.
-func startServe(args []string) (*processServer, string, error) {
-	dir, err := program.get(build)
-	if err != nil {
-		return nil, "", err
-	}
+// startServe starts gospaces serve from a folder with some flags, and returns it, with its address, when it serves.
+func startServe(dir string, args []string) (*processServer, string, error) {
 	p := &processServer{stderr: new(strings.Builder), done: make(chan struct{})}
 	p.cmd = exec.Command(filepath.Join(dir, "gospaces"), append([]string{"serve"}, args...)...)
 	p.cmd.Stderr = p.stderr

@@ -1,6 +1,7 @@
 package main
 
 import (
+	"cmp"
 	"runtime"
 	"runtime/debug"
 
@@ -8,6 +9,9 @@ import (
 
 	"github.com/gospaces/gospaces/internal/wire"
 )
+
+// version is the version of a build that the linker is told: go build -ldflags "-X main.version=v1.2.3".
+var version string
 
 // build is what `gospaces version` prints.
 type build struct {
@@ -32,7 +36,7 @@ func thisBuild() build {
 	if !ok {
 		return b
 	}
-	b.Version = info.Main.Version
+	b.Version = cmp.Or(version, info.Main.Version)
 	for _, s := range info.Settings {
 		if s.Key == "vcs.revision" {
 			b.Revision = s.Value
