@@ -129,8 +129,11 @@ func (h *host) step() {
 		}
 	}
 	h.follow()
-	if h.r.IntN(40) == 0 {
+	switch h.r.IntN(80) {
+	case 0, 1:
 		h.crash()
+	case 2, 3:
+		h.handOver()
 	}
 }
 
@@ -186,6 +189,19 @@ func (h *host) crash() {
 	}
 	require.Equal(h.t, h.e.Hash(), h.replica.Hash())
 	h.follow()
+}
+
+// handOver has the replica go on, and the engine apply its decisions: it has prepared branches of its own and may lead
+// again.
+func (h *host) handOver() {
+	prepared := h.e.Prepared()
+	h.e.StepDown(h.now)
+	h.follow()
+	h.e, h.replica = h.replica, h.e
+	h.e.Restarted(h.now)
+	h.follow()
+	require.Equal(h.t, prepared, h.e.Prepared())
+	require.Equal(h.t, prepared, h.replica.Prepared())
 }
 
 // shown returns what a reader without a transaction sees.

@@ -101,7 +101,7 @@ func (e *Engine) Prepare(now int64, id txn.ID, number uint64) call.Result {
 	e.change()
 	e.Log = appendPrepared(e.Log, t)
 	e.setTxnExpiry(t, call.Forever)
-	t.prepared = true
+	t.prepared, t.volatile = true, false // the log has all of it
 	e.doubtful[t] = struct{}{}
 	e.unshare(t)
 	e.offerPending()
