@@ -244,15 +244,26 @@ func (st *clusterStatus) draining(name string, primaries bool) (string, error) {
 		return "", fmt.Errorf("node %s leads nothing, and has %s that no other node can take: add a node, and the drain "+
 			"goes on by itself; or undo it: gospaces cluster drain %s --undo", name, count(has, "replica"), name)
 	}
-	return fmt.Sprintf("node %s leads %s, and has %s", name, count(leads, "partition"), count(has, "replica")), nil
+	return fmt.Sprintf("node %s leads %s, and has %s%s", name, count(leads, "partition"), count(has, "replica"),
+		st.silent()), nil
 }
 
-// staying returns how many nodes are alive that are not drained.
+// staying returns how many nodes are not drained. A silent one counts: it may be suspected for just a moment.
 func (st *clusterStatus) staying() (n int) {
 	for _, m := range st.Nodes {
-		if m.Alive && !m.Drained {
+		if !m.Drained {
 			n++
 		}
 	}
 	return n
+}
+
+// silent says which nodes are not heard of, as the end of a line about what waits; "" if there are none.
+func (st *clusterStatus) silent() (text string) {
+	for _, m := range st.Nodes {
+		if !m.Alive {
+			text += "; node " + m.Name + " is silent"
+		}
+	}
+	return text
 }
