@@ -25,9 +25,9 @@ type admin struct {
 
 // startAdmin begins to serve the admin address.
 func (n *Node) startAdmin() error {
-	listener, err := net.Listen("tcp", n.cfg.Admin)
+	listener, err := listenOn("Admin", n.cfg.Admin)
 	if err != nil {
-		return fmt.Errorf("the admin address: %w", err)
+		return err
 	}
 	mux := http.NewServeMux()
 	mux.HandleFunc("GET /healthz", func(w http.ResponseWriter, _ *http.Request) { fmt.Fprintln(w, "alive") })

@@ -67,5 +67,5 @@ func TestAdmin_AddressInUseIsAnError(t *testing.T) {
 	require.NoError(t, err)
 	defer n.Close(t.Context())
 	_, err = node.Start(t.Context(), node.Config{Durability: node.Memory, Admin: n.AdminAddr()})
-	require.ErrorContains(t, err, "the admin address: listen tcp")
+	require.ErrorContains(t, err, "where the node cannot listen: listen tcp")
 }

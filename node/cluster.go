@@ -4,12 +4,10 @@ import (
 	"cmp"
 	"crypto/tls"
 	"errors"
-	"fmt"
 	"net"
 	"slices"
 
 	"github.com/gospaces/gospaces/internal/call"
-
 	"github.com/gospaces/gospaces/internal/cluster"
 	"github.com/gospaces/gospaces/replication"
 )
@@ -41,19 +39,33 @@ type Cluster struct {
 // Peer is the name of a node, and the address at which other nodes reach it.
 type Peer = replication.Peer
 
-// setDefaults sets the defaults, and returns an error for invalid settings.
-func (c *Cluster) setDefaults() error {
+// setDefaults sets the defaults, and returns SettingErrors for invalid settings.
+func (c *Cluster) setDefaults(durability string) error {
 	c.Replicas = cmp.Or(c.Replicas, 3)
 	c.Patience = cmp.Or(c.Patience, 1)
+	errs := []error{c.log(durability).Check()}
 	switch {
 	case c.Replicas < 1 || c.Replicas > call.MaxReplicas:
-		return fmt.Errorf("a space is to have %d replicas; it may have 1 to %d", c.Replicas, call.MaxReplicas)
-	case c.Replicas > len(c.Peers):
-		return fmt.Errorf("a space is to have %d replicas, and the cluster begins with %d nodes", c.Replicas, len(c.Peers))
-	case c.Patience < 0.5 || c.Patience > 100:
-		return errors.New("the patience of nodes is a factor from 0.5 to 100")
+		errs = append(errs, wrong("Cluster.Replicas", "is %d; it is 1 to %d", c.Replicas, call.MaxReplicas))
+	case c.Replicas > len(c.Peers) && len(c.Peers) > 2: // fewer are wrong anyway
+		errs = append(errs, wrong("Cluster.Replicas", "is %d: more than the %d nodes in Cluster.Peers", c.Replicas,
+			len(c.Peers)))
 	}
-	return nil
+	if c.Patience < 0.5 || c.Patience > 100 {
+		errs = append(errs, wrong("Cluster.Patience", "is %v; it is a factor from 0.5 to 100", c.Patience))
+	}
+	if c.Advertise != "" {
+		errs = append(errs, checkAddr("Cluster.Advertise", c.Advertise))
+	}
+	return errors.Join(errs...)
+}
+
+// log returns the configuration of the cluster's logs.
+func (c *Cluster) log(durability string) *replication.Cluster {
+	return &replication.Cluster{
+		Name: c.Name, Node: c.Node, Peers: c.Peers, Listen: c.Listen, Key: c.Key, TLS: c.TLS,
+		Memory: durability == ReplicatedMemory,
+	}
 }
 
 // founders returns the names of the nodes with which the cluster begins.

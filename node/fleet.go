@@ -46,9 +46,9 @@ type fleet struct {
 	replicas map[txn.Address]*hosted // guarded by mu
 }
 
-// openFleet opens the folder of a node and starts its part of the log. Join has to follow.
-func openFleet(ctx context.Context, cfg *Config, b *budget.Budget) (_ *fleet, err error) {
-	c := cfg.Cluster
+// openFleet opens the folder of a node and starts its part of the log. Join has to follow. It blocks until a majority
+// of the nodes are there; waits is called with the reason when that changes.
+func openFleet(ctx context.Context, cfg *Config, b *budget.Budget, waits func(why string)) (_ *fleet, err error) {
 	f := &fleet{cfg: cfg, budget: b, replicas: map[txn.Address]*hosted{}}
 	f.ctx, f.cancel = context.WithCancel(context.Background())
 	f.spans = partition.NewSpans(partition.Directory{Find: f.led, All: f.allLed, Far: f.far, Gone: f.gone}, cfg.Logger)
@@ -64,10 +64,7 @@ func openFleet(ctx context.Context, cfg *Config, b *budget.Budget) (_ *fleet, er
 	}
 	f.store, err = replication.Open(ctx, replication.Config{
 		Dir: cfg.Data, Sync: cfg.Durability == ReplicatedSynced, MaxBytes: cfg.MaxLog, Logger: cfg.Logger,
-		Cluster: &replication.Cluster{
-			Name: c.Name, Node: c.Node, Peers: c.Peers, Listen: c.Listen, Key: c.Key, TLS: c.TLS,
-			Memory: cfg.Durability == ReplicatedMemory,
-		},
+		Cluster: cfg.Cluster.log(cfg.Durability), Waits: waits,
 	})
 	if err != nil {
 		return nil, errors.Join(err, f.shut())

@@ -2,8 +2,6 @@ package node
 
 import (
 	"cmp"
-	"errors"
-	"fmt"
 	"time"
 
 	"github.com/gospaces/gospaces/internal/budget"
@@ -68,18 +66,23 @@ func (l *Limits) setDefaults() {
 // check validates the limits.
 func (l *Limits) check() error {
 	switch {
-	case l.Connections < 0 || l.Spaces < 0:
-		return errors.New("there must be a limit for connections, and one for spaces")
+	case l.Connections < 0:
+		return wrong("Limits.Connections", "is negative: there must be a limit")
+	case l.Spaces < 0:
+		return wrong("Limits.Spaces", "is negative: there must be a limit")
 	case l.Kinds < 0 || l.Kinds > wire.MaxKinds:
-		return fmt.Errorf("there may be %d kinds in a space at most", wire.MaxKinds)
+		return wrong("Limits.Kinds", "is %d; it is 1 to %d", l.Kinds, wire.MaxKinds)
 	case l.TxnEntries < 0:
-		return errors.New("there must be a limit for the entries of a transaction")
+		return wrong("Limits.TxnEntries", "is negative: there must be a limit")
 	case l.Frame < 0:
-		return errors.New("the time in which a frame must arrive is negative")
+		return wrong("Limits.Frame", "is negative")
 	case l.Memory < 0:
 		return nil
 	}
-	return budget.Check(l.Memory)
+	if budget.Check(l.Memory) != nil {
+		return wrong("Limits.Memory", "is %d bytes; a server needs 64 MiB at least", l.Memory)
+	}
+	return nil
 }
 
 // bounds returns the limits of one space.

@@ -85,7 +85,16 @@ type Config struct {
 	wrapLog func(space string, l partition.Log) partition.Log // for tests; nil: no wrapper
 }
 
-// Check validates the settings, as Start does; it uses neither the folder nor the address.
+// SettingError is a setting of Config that is wrong or missing; Setting is its field, as in "Cluster.Key".
+type SettingError = replication.SettingError
+
+// wrong returns a SettingError with a formatted problem.
+func wrong(setting, problem string, args ...any) error {
+	return &SettingError{Setting: setting, Problem: fmt.Sprintf(problem, args...)}
+}
+
+// Check validates the settings, as Start does; it uses neither the folder nor the address. It returns SettingErrors,
+// joined if there are several.
 func (c Config) Check() error { return c.setDefaults() }
 
 func (c *Config) setDefaults() error {
@@ -102,34 +111,84 @@ func (c *Config) setDefaults() error {
 	c.SnapshotBytes = cmp.Or(c.SnapshotBytes, 64<<20)
 	c.SnapshotEvery = cmp.Or(c.SnapshotEvery, time.Hour)
 	c.EventLog, c.MirrorLog = cmp.Or(c.EventLog, 1<<30), cmp.Or(c.MirrorLog, 1<<30)
+	errs := []error{c.checkLog(levels), c.checkMirror(), c.checkBounds(), c.Limits.check()}
+	if c.Listen != "" {
+		errs = append(errs, checkAddr("Listen", c.Listen))
+	}
+	if c.Admin != "" {
+		errs = append(errs, checkAddr("Admin", c.Admin))
+	}
+	if c.Cluster != nil {
+		errs = append(errs, c.Cluster.setDefaults(c.Durability))
+	}
+	return errors.Join(errs...)
+}
+
+// checkLog validates what the settings say of the log.
+func (c *Config) checkLog(levels []string) error {
 	switch {
 	case !slices.Contains(levels, c.Durability):
-		return fmt.Errorf("durability is %q; it is %s", c.Durability, alternatives(levels))
+		return wrong("Durability", "is %q; it is %s", c.Durability, alternatives(levels))
 	case c.Cluster != nil && c.AcceptLoss:
-		return errors.New("a node of a cluster does not accept losses: it has from the others what its disk has lost")
-	case c.MirrorFull != Rebase && c.MirrorFull != Block && c.MirrorFull != Refuse:
-		return fmt.Errorf("what happens when the log is full for the mirror is %q; it is rebase, block or refuse",
-			c.MirrorFull)
-	case c.Conns < 0 || c.Conns > writeback.MaxConns:
-		return fmt.Errorf("the mirrors are to have %d connections to the database; they may have %d at most, or 0 for %d",
-			c.Conns, writeback.MaxConns, writeback.DefaultConns)
-	case c.Lanes < 0 || c.Lanes > writeback.MaxLanes:
-		return fmt.Errorf("the mirror is to write over %d connections; it may be %d at most, "+
-			"or 0 for as many as suit the machine", c.Lanes, writeback.MaxLanes)
-	case c.MaxLease < 0 || c.MaxListen < 0 || c.MaxTxn < 0:
-		return errors.New("the longest lease is negative")
-	case c.Limits.check() != nil:
-		return c.Limits.check()
-	case c.SnapshotBytes < 0 || c.SnapshotEvery < 0 || c.EventLog < 0 || c.MirrorLog < 0:
-		return errors.New("the bounds of logs and snapshots are negative")
+		return wrong("AcceptLoss",
+			"is not for a node of a cluster: it has from the others what its disk has lost; give it an empty folder")
 	case c.Durability == Memory && c.Postgres != "":
-		return errors.New("a mirror reads the log: a database needs durability logged or synced")
+		return wrong("Postgres", "needs a log, which the mirror reads: Durability is memory; it must be logged or synced")
 	case c.Durability != Memory && c.Data == "":
-		return errors.New("no folder for the log is given")
-	case c.MaxEntry > maxCall || c.MaxCall > maxCall:
-		return fmt.Errorf("entries and calls have at most %d bytes: one log message must hold them", maxCall)
-	case c.Cluster != nil:
-		return c.Cluster.setDefaults()
+		return wrong("Data", "is empty: it is the folder of the log")
+	}
+	return nil
+}
+
+// checkMirror validates the settings of the mirrors.
+func (c *Config) checkMirror() error {
+	switch {
+	case c.MirrorFull != Rebase && c.MirrorFull != Block && c.MirrorFull != Refuse:
+		return wrong("MirrorFull", "is %q; it is rebase, block or refuse", c.MirrorFull)
+	case c.Conns < 0 || c.Conns > writeback.MaxConns:
+		return wrong("Conns", "is %d; it is %d at most, or 0 for %d", c.Conns, writeback.MaxConns, writeback.DefaultConns)
+	case c.Lanes < 0 || c.Lanes > writeback.MaxLanes:
+		return wrong("Lanes", "is %d; it is %d at most, or 0 for as many as suit the machine", c.Lanes, writeback.MaxLanes)
+	}
+	return nil
+}
+
+// checkBounds validates sizes and times.
+func (c *Config) checkBounds() error {
+	var errs []error
+	for _, b := range []struct {
+		setting string
+		value   int64
+	}{
+		{"MaxLease", int64(c.MaxLease)},
+		{"MaxListen", int64(c.MaxListen)},
+		{"MaxTxn", int64(c.MaxTxn)},
+		{"SnapshotBytes", c.SnapshotBytes},
+		{"SnapshotEvery", int64(c.SnapshotEvery)},
+		{"EventLog", c.EventLog},
+		{"MirrorLog", c.MirrorLog},
+	} {
+		if b.value < 0 {
+			errs = append(errs, wrong(b.setting, "is negative"))
+		}
+	}
+	if c.MaxEntry > maxCall {
+		errs = append(errs, wrong("MaxEntry", "is %d; it is %d at most: one log message must hold it", c.MaxEntry, maxCall))
+	}
+	if c.MaxCall > maxCall {
+		errs = append(errs, wrong("MaxCall", "is %d; it is %d at most: one log message must hold it", c.MaxCall, maxCall))
+	}
+	return errors.Join(errs...)
+}
+
+// checkAddr returns nil for an address to listen on.
+func checkAddr(setting, addr string) error {
+	_, port, err := net.SplitHostPort(addr)
+	if err == nil {
+		_, err = net.LookupPort("tcp", port)
+	}
+	if err != nil {
+		return wrong(setting, "is %q; write HOST:PORT, as in 127.0.0.1:7420", addr)
 	}
 	return nil
 }
@@ -202,7 +261,7 @@ func (n *Node) listen(ctx context.Context) error {
 		n.served <- server.ErrClosed
 		return nil
 	}
-	listener, err := net.Listen("tcp", n.cfg.Listen)
+	listener, err := listenOn("Listen", n.cfg.Listen)
 	if err != nil {
 		return err
 	}
@@ -217,9 +276,18 @@ func (n *Node) listen(ctx context.Context) error {
 	return nil
 }
 
+// listenOn listens on the address in a setting.
+func listenOn(setting, addr string) (net.Listener, error) {
+	l, err := net.Listen("tcp", addr)
+	if err != nil {
+		return nil, &SettingError{Setting: setting, Problem: fmt.Sprintf("is %s, where the node cannot listen", addr), Err: err}
+	}
+	return l, nil
+}
+
 func (n *Node) start(ctx context.Context, up *startup) error {
 	if n.cfg.Cluster != nil {
-		return n.startInCluster(ctx)
+		return n.startInCluster(ctx, up)
 	}
 	var err error
 	if n.spaces, err = openSpaces(ctx, &n.cfg, n.budget, up); err != nil {
@@ -235,11 +303,12 @@ func (n *Node) start(ctx context.Context, up *startup) error {
 }
 
 // startInCluster is start for a node of a cluster. It returns once a majority of the cluster can be reached.
-func (n *Node) startInCluster(ctx context.Context) error {
+func (n *Node) startInCluster(ctx context.Context, up *startup) error {
 	var err error
-	if n.fleet, err = openFleet(ctx, &n.cfg, n.budget); err != nil {
+	if n.fleet, err = openFleet(ctx, &n.cfg, n.budget, up.waits); err != nil {
 		return err
 	}
+	up.joins()
 	cfg := n.serverConfig()
 	cfg.Spaces, cfg.Snapshots, cfg.Backups, cfg.Manager = afloat{n}, afloat{n}, afloat{n}, afloat{n}
 	cfg.Cluster, cfg.Node, cfg.Topology = n.cfg.Cluster.Name, n.cfg.Cluster.Node, n.fleet

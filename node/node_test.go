@@ -27,18 +27,20 @@ func TestStart_SaysWhatIsWrong(t *testing.T) {
 	t.Parallel()
 	dir := t.TempDir()
 	for want, cfg := range map[string]node.Config{
-		`durability is "safe"; it is memory, logged or synced`: {Data: dir, Durability: "safe"},
-		"a mirror reads the log":                               {Durability: node.Memory, Postgres: "postgres://"},
-		"no folder for the log is given":                       {},
-		"one log message must hold them":                       {Data: dir, MaxEntry: 1 << 30},
-		"the longest lease is negative":                        {Data: dir, MaxLease: -1},
+		`Durability is "safe"; it is memory, logged or synced`: {Data: dir, Durability: "safe"},
+		"Postgres needs a log, which the mirror reads":         {Durability: node.Memory, Postgres: "postgres://"},
+		"Data is empty":                      {},
+		"MaxEntry is 1073741824; it is":      {Data: dir, MaxEntry: 1 << 30},
+		"MaxLease is negative":               {Data: dir, MaxLease: -1},
+		"Limits.Memory is 5 bytes; a server": {Data: dir, Limits: node.Limits{Memory: 5}},
 	} {
 		cfg.Listen = "127.0.0.1:0"
 		_, err := node.Start(t.Context(), cfg)
 		require.ErrorContains(t, err, want)
+		require.ErrorAs(t, err, new(*node.SettingError))
 	}
 	_, err := node.Start(t.Context(), node.Config{Listen: "nowhere:x", Data: dir})
-	require.Error(t, err)
+	require.ErrorContains(t, err, `Listen is "nowhere:x"; write HOST:PORT`)
 }
 
 func TestStart_FolderInUseIsRefused(t *testing.T) {

@@ -9,7 +9,8 @@ import (
 	"time"
 )
 
-// startup is the progress of a node in reading its logs. Its methods may be called concurrently.
+// startup is the progress of a node in reading its logs, or in finding the other nodes of its cluster. Its methods may
+// be called concurrently.
 type startup struct {
 	logger *slog.Logger
 
@@ -26,6 +27,21 @@ func (s *startup) report() string {
 	}
 	return s.text
 }
+
+func (s *startup) set(text string) {
+	s.mu.Lock()
+	s.text = text
+	s.mu.Unlock()
+}
+
+// waits records and logs what a node of a cluster waits for.
+func (s *startup) waits(why string) {
+	s.set("it " + why)
+	s.logger.Info(why)
+}
+
+// joins records that a node has found a majority of the others.
+func (s *startup) joins() { s.set("it joins its cluster") }
 
 // announce logs what the node serves, and to which clients.
 func (n *Node) announce() {
@@ -93,9 +109,7 @@ func (s *startup) progress(space string, before, count int) func(done, total uin
 			return
 		}
 		percent := done * 100 / total
-		s.mu.Lock()
-		s.text = fmt.Sprintf("%d %% (space %q, %d of %d)", (uint64(before)*100+percent)/uint64(count), space, before+1, count)
-		s.mu.Unlock()
+		s.set(fmt.Sprintf("%d %% (space %q, %d of %d)", (uint64(before)*100+percent)/uint64(count), space, before+1, count))
 		if now := time.Now(); now.After(next) {
 			next = now.Add(time.Second)
 			s.logger.Info("reading the state", "space", space, "percent", percent)

@@ -3,9 +3,9 @@ package replication
 import (
 	"crypto/tls"
 	"errors"
-	"fmt"
 	"net"
 	"slices"
+	"strconv"
 	"strings"
 )
 
@@ -37,29 +37,33 @@ type Peer struct {
 // minKey is the minimum length of Cluster.Key.
 const minKey = 16
 
-// valid returns all that is wrong with the configuration of a cluster.
-func (c *Cluster) valid() error {
-	errs := []error{validNode("the cluster", c.Name), validNode("the node", c.Node)}
+// Check returns a SettingError for each thing that is wrong with the configuration, joined; nil if there is none.
+func (c *Cluster) Check() error {
+	errs := []error{validNode("Cluster.Name", "is", c.Name), validNode("Cluster.Node", "is", c.Node)}
 	switch len(c.Peers) {
 	case 0, 1:
-		errs = append(errs, errors.New("replication: a cluster of one node never elects a leader: "+
-			"name three nodes or more in Cluster.Peers, or set no Cluster"))
+		errs = append(errs, wrong("Cluster.Peers", "names %d of the nodes: a cluster has three or more", len(c.Peers)))
 	case 2:
-		errs = append(errs, errors.New("replication: a cluster of two nodes stops when either of them does: "+
-			"name three nodes or more in Cluster.Peers"))
+		errs = append(errs, wrong("Cluster.Peers",
+			"names two nodes: a cluster of two stops when either of them does; name three or more"))
 	}
 	for i, p := range c.Peers {
-		errs = append(errs, validNode("a peer", p.Name), validAddr(p.Name, p.Addr))
-		if slices.ContainsFunc(c.Peers[:i], func(q Peer) bool { return q.Name == p.Name || q.Addr == p.Addr }) {
-			errs = append(errs, fmt.Errorf("replication: two peers have the name %s, or the address %s", p.Name, p.Addr))
+		errs = append(errs, validNode("Cluster.Peers", "names a node", p.Name), validAddr("Cluster.Peers", "has the address", p.Addr))
+		for _, q := range c.Peers[:i] {
+			if q.Name == p.Name {
+				errs = append(errs, wrong("Cluster.Peers", "names node %q twice", p.Name))
+			}
+			if q.Addr == p.Addr {
+				errs = append(errs, wrong("Cluster.Peers", "has %s for node %q and for node %q", p.Addr, q.Name, p.Name))
+			}
 		}
 	}
-	if _, ok := c.self(); !ok {
-		errs = append(errs, fmt.Errorf("replication: node %q is not one of the peers: add %s=HOST:PORT, where others reach it",
-			c.Node, c.Node))
+	if _, ok := c.self(); !ok && c.Node != "" {
+		errs = append(errs, wrong("Cluster.Peers",
+			"lacks this node: add %s=HOST:PORT, with the address at which others reach it", c.Node))
 	}
 	if c.Listen != "" {
-		errs = append(errs, validAddr("Cluster.Listen", c.Listen))
+		errs = append(errs, validAddr("Cluster.Listen", "is", c.Listen))
 	}
 	return errors.Join(append(errs, c.validSecret())...)
 }
@@ -67,31 +71,37 @@ func (c *Cluster) valid() error {
 func (c *Cluster) validSecret() error {
 	switch {
 	case len(c.Key) > 0 && c.TLS != nil:
-		return errors.New("replication: Cluster.Key and Cluster.TLS exclude each other")
+		return wrong("Cluster.Key", "and Cluster.TLS exclude each other")
 	case len(c.Key) > 0 && len(c.Key) < minKey:
-		return fmt.Errorf("replication: Cluster.Key has %d bytes; it must have %d or more", len(c.Key), minKey)
+		return wrong("Cluster.Key", "has %d bytes; it must have %d or more", len(c.Key), minKey)
 	case c.TLS != nil && len(c.TLS.Certificates) == 0 && c.TLS.GetCertificate == nil:
-		return errors.New("replication: Cluster.TLS has no certificate")
+		return wrong("Cluster.TLS", "has no certificate")
 	case len(c.Key) == 0 && c.TLS == nil && !c.local():
-		return errors.New("replication: nodes on several machines must know each other: set Cluster.Key or Cluster.TLS")
+		return wrong("Cluster.Key", "or Cluster.TLS is missing: nodes on several machines must know each other")
 	}
 	return nil
 }
 
-// validNode returns nil if name can name a node or a cluster. Names of nodes are tags to the embedded server, which
-// ignores case.
-func validNode(what, name string) error {
-	if ValidName(name) != nil || name != strings.ToLower(name) {
-		return fmt.Errorf("%w: %s is called %.80q: must have 1 to %d lower-case letters, digits, hyphens and underscores",
-			ErrInvalidName, what, name, maxName)
+// validNode returns nil if name can name a node or a cluster.
+func validNode(setting, verb, name string) error {
+	if !namesNode(name) {
+		return wrong(setting, "%s %.80q; a name has 1 to %d lower-case letters, digits, hyphens and underscores",
+			verb, name, maxName)
 	}
 	return nil
 }
 
-func validAddr(what, addr string) error {
+// namesNode reports whether name can name a node. Names of nodes are tags to the embedded server, which ignores case.
+func namesNode(name string) bool { return ValidName(name) == nil && name == strings.ToLower(name) }
+
+// validAddr returns nil for an address with a host and a port.
+func validAddr(setting, verb, addr string) error {
 	host, port, err := net.SplitHostPort(addr)
-	if err != nil || host == "" || port == "" || port == "0" {
-		return fmt.Errorf("replication: the address of %s is %q; it must be HOST:PORT", what, addr)
+	if err == nil {
+		_, err = strconv.ParseUint(port, 10, 16)
+	}
+	if err != nil || host == "" || port == "0" {
+		return wrong(setting, "%s %q; write HOST:PORT", verb, addr)
 	}
 	return nil
 }

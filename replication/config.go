@@ -21,6 +21,10 @@ type Config struct {
 	// Cluster makes the store a node of a cluster; nil: this process alone has the logs.
 	Cluster *Cluster
 
+	// Waits is called when Open begins to wait for other nodes, and whenever that changes, with the reason, such as
+	// "waits for a majority: 1 of 3 nodes are there". It must not block. nil: it is not told.
+	Waits func(why string)
+
 	// AcceptLoss goes on with what is left of logs that are lost, or have lost their ends. Each is another incarnation
 	// then, and tells its readers that identities may have been lost (record.Lost).
 	AcceptLoss bool
@@ -30,24 +34,27 @@ type Config struct {
 	Unfinished bool
 }
 
-// withDefaults returns a valid copy of cfg, or all that is wrong with it.
+// withDefaults returns a valid copy of cfg, or a SettingError for each thing that is wrong with it.
 func (cfg Config) withDefaults() (Config, error) {
 	var errs []error
 	if cfg.Dir == "" {
-		errs = append(errs, errors.New("replication: Config.Dir is empty"))
+		errs = append(errs, wrong("Dir", "is empty"))
 	}
 	if cfg.MaxBytes < 0 {
-		errs = append(errs, errors.New("replication: Config.MaxBytes is negative"))
+		errs = append(errs, wrong("MaxBytes", "is negative"))
 	}
 	if cfg.MinFree < 0 {
-		errs = append(errs, errors.New("replication: Config.MinFree is negative"))
+		errs = append(errs, wrong("MinFree", "is negative"))
 	}
 	if cfg.Cluster != nil {
-		errs = append(errs, cfg.Cluster.valid())
+		errs = append(errs, cfg.Cluster.Check())
 		cfg.Followers = true
 	}
 	cfg.MinFree = cmp.Or(cfg.MinFree, 64<<20)
 	cfg.Logger = cmp.Or(cfg.Logger, slog.New(slog.DiscardHandler))
+	if cfg.Waits == nil {
+		cfg.Waits = func(string) {}
+	}
 	return cfg, errors.Join(errs...)
 }
 

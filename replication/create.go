@@ -157,7 +157,9 @@ func (s *Store) placeable(id logID, on []string) error {
 		errs = append(errs, fmt.Errorf("replication: log %v on %d nodes; it can be on 1 to %d", id, len(on), maxReplicas))
 	}
 	for i, node := range on {
-		errs = append(errs, validNode("a node of a log", node))
+		if !namesNode(node) {
+			errs = append(errs, fmt.Errorf("%w: node %.80q of a log", ErrInvalidName, node))
+		}
 		if slices.Contains(on[:i], node) {
 			errs = append(errs, fmt.Errorf("replication: log %v twice on node %s", id, node))
 		}

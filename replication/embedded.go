@@ -77,7 +77,7 @@ func startEmbedded(
 		}()
 		return nil, gone, context.Cause(ctx)
 	}
-	if err := e.ready(ctx, log); err != nil {
+	if err := e.ready(ctx, log, cfg.Waits); err != nil {
 		e.stop()
 		return nil, nil, fmt.Errorf("%w: start server on %s: %w", ErrFailed, f.path, err)
 	}
@@ -131,7 +131,7 @@ func (e *embedded) options(f *folder, sync bool) (*server.Options, error) {
 }
 
 // ready returns once the server can be used, or the error if it cannot.
-func (e *embedded) ready(ctx context.Context, log *serverLog) error {
+func (e *embedded) ready(ctx context.Context, log *serverLog, waits func(why string)) error {
 	for !e.srv.ReadyForConnections(100 * time.Millisecond) {
 		if err := errors.Join(log.fatal(), ctx.Err()); err != nil {
 			return err
@@ -158,7 +158,7 @@ func (e *embedded) ready(ctx context.Context, log *serverLog) error {
 	if e.js, err = jetstream.New(nc, jetstream.WithDefaultTimeout(timeout)); err != nil || e.cluster == nil {
 		return err
 	}
-	return e.awaitCluster(ctx, log)
+	return e.awaitCluster(ctx, log, waits)
 }
 
 func (e *embedded) connect() (*nats.Conn, error) {

@@ -47,6 +47,8 @@ var (
 	ErrInvalidName = errors.New("replication: invalid name")
 	// ErrInUse is returned by Open for a folder that another process has open.
 	ErrInUse = errors.New("is in use by another process")
+	// ErrNotOwner is returned by Open for a folder of another node or cluster, or of a process that is alone.
+	ErrNotOwner = errors.New("cannot be opened")
 	// errCluster is returned by what only a process that is alone can do.
 	errCluster = errors.New("replication: not in a cluster")
 	// ErrClosed is returned by every call on a closed store or its logs.

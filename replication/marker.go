@@ -29,7 +29,7 @@ type owner struct {
 
 func (o owner) String() string {
 	if o.Mode != modeCluster {
-		return "one process alone"
+		return "a single server"
 	}
 	return fmt.Sprintf("node %s of cluster %s", o.Node, o.Cluster)
 }
@@ -61,7 +61,7 @@ func readMarker(path string, o owner) (m marker, err error) {
 		return m, fmt.Errorf("has version %d; this program reads version %d: use a newer one", m.Version, markerVersion)
 	}
 	if m.owner != o {
-		return m, fmt.Errorf("belongs to %v and cannot be opened for %v", m.owner, o)
+		return m, fmt.Errorf("belongs to %v and %w for %v", m.owner, ErrNotOwner, o)
 	}
 	return m, nil
 }

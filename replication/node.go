@@ -3,11 +3,13 @@ package replication
 import (
 	"context"
 	"errors"
+	"fmt"
 	"math"
 	"net"
 	"net/url"
 	"slices"
 	"strconv"
+	"strings"
 	"time"
 
 	"github.com/nats-io/nats-server/v2/server"
@@ -29,8 +31,8 @@ const (
 	// leaderPause is how long a cluster that starts has no leader before one of its nodes stands for election.
 	leaderPause = 1500 * time.Millisecond
 
-	// tellPause is how often a node that waits for others says so.
-	tellPause = 5 * time.Second
+	// tellPause is how long a node waits for others before it says so.
+	tellPause = time.Second
 )
 
 // join turns the options of a server that is alone into those of a node.
@@ -77,19 +79,20 @@ func reconnects(o *nats.Options) error {
 	return nil
 }
 
-// awaitCluster returns once the cluster has a leader that makes logs, as this node sees it.
-func (e *embedded) awaitCluster(ctx context.Context, log *serverLog) error {
-	told, waits := time.Now(), leaderless{}
+// awaitCluster returns once the cluster has a leader that makes logs, as this node sees it. It calls waits when the
+// reason for waiting changes.
+func (e *embedded) awaitCluster(ctx context.Context, log *serverLog, waits func(why string)) error {
+	began, without, told := time.Now(), leaderless{}, ""
 	for !e.answers(ctx) {
-		if e.stands() && waits.over(time.Now(), e.raftState(metaGroup(e.srv))) {
+		if e.stands() && without.over(time.Now(), e.raftState(metaGroup(e.srv))) {
 			nudge(metaGroup(e.srv))
 		}
 		if err := errors.Join(log.fatal(), context.Cause(ctx)); err != nil {
 			return err
 		}
-		if time.Since(told) >= tellPause {
-			told = time.Now()
-			log.log.Info("cluster_awaited", "node", e.cluster.Node, "connected", e.nodes(), "peers", len(e.cluster.Peers))
+		if why := e.awaited(log.strangers()); why != told && time.Since(began) >= tellPause {
+			told = why
+			waits(why)
 		}
 		select {
 		case <-time.After(askPause):
@@ -97,6 +100,22 @@ func (e *embedded) awaitCluster(ctx context.Context, log *serverLog) error {
 		}
 	}
 	return nil
+}
+
+// awaited returns the reason why a cluster that starts does not answer. With strangers, nodes were refused because they
+// do not have this node's secret.
+func (e *embedded) awaited(strangers bool) string {
+	there, all := e.nodes(), e.cluster.names()
+	if 2*len(there) > len(all) {
+		return fmt.Sprintf("waits for a leader: %d of %d nodes are there", len(there), max(len(there), len(all)))
+	}
+	missing := slices.DeleteFunc(slices.Sorted(slices.Values(all)), func(n string) bool { return slices.Contains(there, n) })
+	why := fmt.Sprintf("waits for a majority: %d of %d nodes are there; not there: %s", len(there), len(all),
+		strings.Join(missing, ", "))
+	if strangers {
+		why += "; a node was refused, since its cluster key or the name of its cluster is not that of this node"
+	}
+	return why
 }
 
 // leaderless measures for how long a group has had no leader.

@@ -14,27 +14,32 @@ func TestCluster_IsRefused(t *testing.T) {
 	three := []Peer{{"a", "127.0.0.1:6221"}, {"b", "localhost:6222"}, {"c", "[::1]:6223"}}
 	far := []Peer{{"a", "127.0.0.1:6221"}, {"b", "127.0.0.1:6222"}, {"c", "192.0.2.1:6223"}}
 	for want, c := range map[string]Cluster{
-		"":                                     {Name: "x", Node: "a", Peers: three},
-		"must have 1 to 64 lower-case letters": {Name: "x", Node: "A", Peers: append([]Peer{{"A", "h:1"}}, three...)},
-		"a cluster of one node never elects":   {Name: "x", Node: "a", Peers: three[:1]},
-		"a cluster of two nodes stops when":    {Name: "x", Node: "a", Peers: three[:2]},
-		`node "d" is not one of`:               {Name: "x", Node: "d", Peers: three},
-		`two peers have the name a, or the address`: {
-			Name: "x", Node: "a",
-			Peers: append([]Peer{{"a", "127.0.0.1:9"}}, three...),
+		"":                      {Name: "x", Node: "a", Peers: three},
+		`Cluster.Name is "X Y"`: {Name: "X Y", Node: "a", Peers: three},
+		`Cluster.Node is "A"; a name has 1 to 64 lower-case`: {
+			Name: "x", Node: "A", Peers: append([]Peer{{"A", "h:1"}}, three...),
 		},
-		`must be HOST:PORT`: {
-			Name: "x", Node: "a",
-			Peers: append([]Peer{{"d", "127.0.0.1"}}, three...),
+		`Cluster.Peers names a node "A"`:             {Name: "x", Node: "A", Peers: append([]Peer{{"A", "h:1"}}, three...)},
+		"Cluster.Peers names 1 of the nodes":         {Name: "x", Node: "a", Peers: three[:1]},
+		"a cluster of two stops when either of them": {Name: "x", Node: "a", Peers: three[:2]},
+		"lacks this node: add d=HOST:PORT":           {Name: "x", Node: "d", Peers: three},
+		`Cluster.Peers names node "a" twice`: {
+			Name: "x", Node: "a", Peers: append([]Peer{{"a", "127.0.0.1:9"}}, three...),
 		},
-		`the address of Cluster.Listen is ":1"`: {Name: "x", Node: "a", Peers: three, Listen: ":1"},
-		"set Cluster.Key or Cluster.TLS":        {Name: "x", Node: "a", Peers: far},
-		"nodes on several machines must know":   {Name: "x", Node: "a", Peers: three, Listen: "0.0.0.0:6222"},
-		"must have 16 or more":                  {Name: "x", Node: "a", Peers: three, Key: []byte("short")},
-		"Cluster.TLS has no certificate":        {Name: "x", Node: "a", Peers: three, TLS: &tls.Config{}},
-		"exclude each other": {
-			Name: "x", Node: "a", Peers: three, TLS: &tls.Config{},
-			Key: make([]byte, 16),
+		`Cluster.Peers has localhost:6222 for node "d" and for node "b"`: {
+			Name: "x", Node: "a", Peers: append([]Peer{{"d", "localhost:6222"}}, three...),
+		},
+		`Cluster.Peers has the address "127.0.0.1"; write HOST:PORT`: {
+			Name: "x", Node: "a", Peers: append([]Peer{{"d", "127.0.0.1"}}, three...),
+		},
+		`the address "h:x"`:                        {Name: "x", Node: "a", Peers: append([]Peer{{"d", "h:x"}}, three...)},
+		`Cluster.Listen is ":1"`:                   {Name: "x", Node: "a", Peers: three, Listen: ":1"},
+		"Cluster.Key or Cluster.TLS is missing":    {Name: "x", Node: "a", Peers: far},
+		"nodes on several machines must know":      {Name: "x", Node: "a", Peers: three, Listen: "0.0.0.0:6222"},
+		"Cluster.Key has 5 bytes; it must have 16": {Name: "x", Node: "a", Peers: three, Key: []byte("short")},
+		"Cluster.TLS has no certificate":           {Name: "x", Node: "a", Peers: three, TLS: &tls.Config{}},
+		"Cluster.Key and Cluster.TLS exclude each other": {
+			Name: "x", Node: "a", Peers: three, TLS: &tls.Config{}, Key: make([]byte, 16),
 		},
 	} {
 		_, err := Config{Dir: "d", Cluster: &c}.withDefaults()
@@ -43,6 +48,7 @@ func TestCluster_IsRefused(t *testing.T) {
 			continue
 		}
 		require.ErrorContains(t, err, want)
+		require.ErrorAs(t, err, new(*SettingError))
 	}
 	_, err := Config{Dir: "d", Cluster: &Cluster{Name: "x", Node: "a", Peers: far, Key: make([]byte, 16)}}.withDefaults()
 	require.NoError(t, err)
@@ -53,7 +59,7 @@ func TestCluster_FolderBelongsToOneNode(t *testing.T) {
 	k := newTrio(t, nil)
 	k.stop(0, 1, 2)
 	for want, change := range map[string]func(*Config){
-		"belongs to node a of cluster test and cannot be opened for one process alone": func(c *Config) {
+		"belongs to node a of cluster test and cannot be opened for a single server": func(c *Config) {
 			c.Cluster = nil
 		},
 		"belongs to node a of cluster test and cannot be opened for node b of cluster test": func(c *Config) {
@@ -73,7 +79,7 @@ func TestCluster_FolderBelongsToOneNode(t *testing.T) {
 	cfg := k.config(0)
 	cfg.Dir = dir
 	_, err := Open(t.Context(), cfg)
-	require.ErrorContains(t, err, "belongs to one process alone and cannot be opened for node a of cluster test")
+	require.ErrorContains(t, err, "belongs to a single server and cannot be opened for node a of cluster test")
 }
 
 // Nodes that share a key are a cluster. Who has another key, or is of another cluster with the same key, is no part.

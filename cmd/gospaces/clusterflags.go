@@ -45,16 +45,32 @@ func (c *clusterFlags) addTo(flags *pflag.FlagSet) {
 		"factor for the times after which nodes suspect each other; 5 suits nodes on different continents")
 }
 
+// forCluster are the flags that mean nothing without --cluster.
+var forCluster = []string{
+	"node", "peers", "zone", "cluster-listen", "advertise", "cluster-key-file", "cluster-cert", "cluster-cert-key",
+	"cluster-ca", "replicas", "patience",
+}
+
+// checkAlone refuses settings of a cluster for a server that is alone, from wherever they come.
+func (c *clusterFlags) checkAlone(flags *pflag.FlagSet) error {
+	if c.Name != "" {
+		return nil
+	}
+	for _, name := range forCluster {
+		if f := flags.Lookup(name); f.Value.String() != f.DefValue {
+			return usage("--%s is for a node of a cluster: name the cluster with --cluster", name)
+		}
+	}
+	return nil
+}
+
 // config returns the configuration of the node's cluster; nil if the server is alone. An error is one of usage.
 func (c *clusterFlags) config() (*node.Cluster, error) {
 	if c.Name == "" {
-		if c.Node != "" || c.peers != "" || c.keyFile != "" || c.cert != "" {
-			return nil, errors.New("--node, --peers and the secrets of nodes are for a cluster: name it with --cluster")
-		}
 		return nil, nil
 	}
 	if c.Node == "" || c.peers == "" {
-		return nil, errors.New("a node of a cluster needs a name, --node, and the nodes to begin with, --peers")
+		return nil, errors.New("--cluster needs --node, the name of this node, and --peers, the nodes to begin with")
 	}
 	cfg := c.Cluster
 	for _, peer := range strings.Split(c.peers, ",") {

@@ -1,11 +1,11 @@
 package main
 
 import (
+	"cmp"
 	"context"
 	"errors"
 	"fmt"
 	"log/slog"
-	"net"
 	"time"
 
 	"github.com/spf13/cobra"
@@ -99,7 +99,7 @@ read "name = value" with the names of the flags.`,
 		if err := a.readConfig(cmd, f.config); err != nil {
 			return usageError{err}
 		}
-		if err := checkNumbers(cmd.LocalFlags()); err != nil {
+		if err := cmp.Or(checkNumbers(cmd.LocalFlags()), f.cluster.checkAlone(cmd.LocalFlags())); err != nil {
 			return err
 		}
 		return a.serve(cmd.Context(), &f)
@@ -127,16 +127,16 @@ func (a *app) serve(ctx context.Context, f *serveFlags) error {
 	}
 	cfg := f.Config
 	cfg.Logger, cfg.Version = logger, thisBuild().Version
-	if cfg.Cluster, err = f.cluster.config(); err == nil {
-		err = cfg.Check()
-	}
-	if err != nil {
+	if cfg.Cluster, err = f.cluster.config(); err != nil {
 		return usageError{err}
+	}
+	if err := settingsError(cfg.Check()); err != nil {
+		return err
 	}
 	enforce(&cfg.Limits)
 	n, err := node.Start(ctx, cfg)
-	if failed, ok := errors.AsType[*net.OpError](err); ok && failed.Op == "listen" {
-		return fmt.Errorf("cannot serve on %q: name another address with --listen (%w)", f.Listen, err)
+	if err := settingsError(err); err != nil {
+		return err
 	}
 	if replication.Unusable(err) {
 		return fmt.Errorf("%w: give the folder its files back, restore a backup or load the tables into a new folder, "+
@@ -161,6 +161,8 @@ func (a *app) startError(err error) error {
 	switch {
 	case errors.Is(err, replication.ErrInUse):
 		return fmt.Errorf("%w: stop it, or name another folder with --data", err)
+	case errors.Is(err, replication.ErrNotOwner):
+		return usage("%w: name another folder with --data", err)
 	case errors.Is(err, writeback.ErrDSN):
 		return usage(
 			"--postgres, or $GOSPACES_POSTGRES, is no connection string such as postgres://user@host/database: %w", err)

@@ -49,7 +49,7 @@ func mayBeZero(flags *pflag.FlagSet, names ...string) {
 func checkNumbers(flags *pflag.FlagSet) (err error) {
 	flags.VisitAll(func(f *pflag.Flag) {
 		switch f.Value.Type() {
-		case "int", "int64", "duration":
+		case "int", "int64", "float64", "duration":
 		default:
 			return
 		}

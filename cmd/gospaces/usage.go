@@ -176,6 +176,7 @@ var forms = map[string]string{
 	"bool":     "true or false",
 	"int":      "a whole number",
 	"int64":    "a whole number",
+	"float64":  "a number",
 	"uint64":   "a whole number",
 	"intSlice": "a list of whole numbers",
 	"duration": "a duration, as 500ms, 10s or 1h30m are",

@@ -59,5 +59,5 @@ func (s *Starting) refuse(nc net.Conn) {
 		}
 		return
 	}
-	_, _ = nc.Write(wire.AppendRefused(nil, fmt.Errorf("%w: starting, %s", call.ErrUnavailable, s.report())))
+	_, _ = nc.Write(wire.AppendRefused(nil, fmt.Errorf("%w: starting: %s", call.ErrUnavailable, s.report())))
 }

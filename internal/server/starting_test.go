@@ -43,7 +43,7 @@ func TestStarting_TellsHowFarTheServerIs(t *testing.T) {
 	for range 3 {
 		err := greet(t, l.Addr().String())
 		require.ErrorIs(t, err, call.ErrUnavailable)
-		require.ErrorContains(t, err, "starting, 42 %")
+		require.ErrorContains(t, err, "starting: 42 %")
 	}
 	require.NoError(t, s.Stop())
 
