@@ -129,7 +129,7 @@ func addTemplate(q *call.Query, v *view, t *template.Template) error {
 }
 
 // keptDrafts is the maximum number of drafts, identities, templates and results whose memory is kept.
-const keptDrafts = 64
+const keptDrafts = call.MaxFind
 
 // asked is a call in the form in which it is sent, and what was answered.
 type asked struct {

@@ -47,8 +47,8 @@ type clause struct {
 
 var calls = sync.Pool{New: func() any { return new(typedCall) }}
 
-// keptRow is the largest row buffer that returns to the pool.
-const keptRow = 64 << 10
+// keptRow is the largest row buffer that returns to the pool: that of a bulk call of a thousand small entries.
+const keptRow = 1 << 20
 
 // begin begins a call that looks for entries of type T. The caller frees the call.
 func begin[T any, O option](sp Space, opts []O) (*codec.Codec, *typedCall, error) {

@@ -38,16 +38,17 @@ type Lease struct {
 // Lease returns the lease that sp granted for a request which was sent at that time, by the local clock. Callers of the
 // methods of Space, and implementations of it, make leases so.
 func (g Grant) Lease(sp Space, sent time.Time) *Lease {
-	return &Lease{space: sp, id: g.ID, sent: sent, granted: g.Granted}
+	l := new(Lease)
+	g.begin(l, sp, sent, 0)
+	return l
 }
 
-// newDelayedLease is Grant.Lease for an entry that was written with a delay.
-func newDelayedLease(sp Space, g Grant, sent time.Time, delay time.Duration) *Lease {
-	l := g.Lease(sp, sent)
+// begin sets l to the lease that sp granted for an entry with a delay, or for anything else without.
+func (g Grant) begin(l *Lease, sp Space, sent time.Time, delay time.Duration) {
+	l.space, l.id, l.sent, l.granted = sp, g.ID, sent, g.Granted
 	if delay > 0 {
 		l.start = sent.Add(delay)
 	}
-	return l
 }
 
 // LeaseError is returned by bulk renew and cancel if some leases had ended; the others were renewed or cancelled.

@@ -111,10 +111,18 @@ func (c *typedCall) writeAll(ctx context.Context, sp Space, t reflect.Type,
 	}
 }
 
+// leaseBlock is how many leases share an allocation: a lease that is kept keeps so many.
+const leaseBlock = 32
+
 func newLeases(sp Space, grants []Grant, sent time.Time, delay time.Duration) []*Lease {
 	leases := make([]*Lease, len(grants))
+	var block []Lease
 	for i, g := range grants {
-		leases[i] = newDelayedLease(sp, g, sent, delay)
+		if len(block) == 0 {
+			block = make([]Lease, min(len(grants)-i, leaseBlock))
+		}
+		leases[i], block = &block[0], block[1:]
+		g.begin(leases[i], sp, sent, delay)
 	}
 	return leases
 }

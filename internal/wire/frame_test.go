@@ -95,6 +95,28 @@ func TestReader_AllocatesOnlyForWhatArrives(t *testing.T) {
 	require.Less(t, after.TotalAlloc-before.TotalAlloc, uint64(100*100<<10))
 }
 
+// A connection with a bulk call now and then neither makes a buffer for each, nor keeps one.
+func TestReader_BuffersForLongFramesAreUsedAgain(t *testing.T) {
+	const size, times = 300 << 10, 100
+	frames := wire.AppendFrame(nil, wire.Echo, 1, bytes.Repeat([]byte{1}, size))
+	frames = wire.AppendFrame(frames, wire.Echo, 2, []byte("short"))
+	src := new(bytes.Buffer)
+	r := wire.NewReader(src, 16<<20)
+	used := allocated(func() {
+		for range times {
+			src.Reset()
+			src.Write(frames)
+			f, err := nextFrame(r)
+			require.NoError(t, err)
+			require.Len(t, f.Body, size)
+			f, err = nextFrame(r)
+			require.NoError(t, err)
+			require.Equal(t, "short", string(f.Body))
+		}
+	})
+	require.Less(t, used, uint64(2*size*times), "three buffers would be made for each: 64, 128, 256 KiB and more")
+}
+
 func FuzzNext(f *testing.F) {
 	f.Add(wire.AppendFrame(nil, wire.Find, 7, []byte{0, 0, 1}))
 	f.Add([]byte("GET / HTTP/1.1"))

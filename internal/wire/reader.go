@@ -22,9 +22,11 @@ type Reader struct {
 	src   io.Reader
 	limit int // bytes of a frame after its length
 	buf   []byte
-	r, w  int // buf[r:w] was read and is not decoded yet
-	need  int // size of the frame at buf[r], as far as known
-	skip  int // bytes still to come of a frame that is skipped; it begins at buf[r]
+	long  *longBuffer // that of buf, for a long frame
+	busy  []byte      // what buf was before, and is afterwards
+	r, w  int         // buf[r:w] was read and is not decoded yet
+	need  int         // size of the frame at buf[r], as far as known
+	skip  int         // bytes still to come of a frame that is skipped; it begins at buf[r]
 	total uint64
 
 	// Room, if not nil, is called before the buffer grows beyond the size for busy connections, and returns whether it
@@ -146,13 +148,35 @@ func (r *Reader) makeRoom() bool {
 		if grown > readBusy && r.Room != nil && !r.Room(grown-max(size, readBusy)) {
 			return false
 		}
-		size = grown
-		r.buf = append(make([]byte, 0, size), r.buf[:r.w]...)[:size]
+		r.grow(grown)
 	case r.w == 0 && size > readBusy:
-		r.buf = make([]byte, readBusy) // after a long frame
+		r.shorten() // after a long frame
 		if r.Room != nil {
 			r.Room(readBusy - size)
 		}
 	}
 	return true
+}
+
+// grow moves what was read to a buffer of size bytes.
+func (r *Reader) grow(size int) {
+	buf, before := r.buf, r.long
+	if size <= readBusy {
+		r.buf = append(make([]byte, 0, size), buf[:r.w]...)[:size]
+		return
+	}
+	r.long = newLongBuffer(size)
+	r.buf = r.long.b[:size]
+	copy(r.buf, buf[:r.w])
+	if before == nil {
+		r.busy = buf
+		return
+	}
+	before.free()
+}
+
+// shorten goes back from the buffer for a long frame, which is empty.
+func (r *Reader) shorten() {
+	r.long.free()
+	r.buf, r.busy, r.long = r.busy, nil, nil
 }
