@@ -13,6 +13,7 @@ import (
 	"github.com/gospaces/gospaces/internal/call"
 	"github.com/gospaces/gospaces/internal/wire"
 	"github.com/gospaces/gospaces/space"
+	"github.com/gospaces/gospaces/txn"
 )
 
 // script is a server whose calls the test answers.
@@ -106,9 +107,9 @@ func TestElsewhere_BackAndForth(t *testing.T) {
 		go func() { first <- c.Cancel(t.Context(), 1) }()
 		before := a.next(t, wire.Cancel)
 		go func() { _, err := c.Renew(t.Context(), time.Hour, 2); second <- err }()
-		a.fail(a.next(t, wire.Renew), &call.ElsewhereError{Node: "b", Epoch: 2})
+		a.fail(a.next(t, wire.Renew), &call.ElsewhereError{At: defaultAt, Node: "b", Epoch: 2})
 		_, renewal := b.repeated() // b executes the other, but its answer is lost
-		b.fail(renewal, &call.ElsewhereError{Node: "a", Epoch: 3})
+		b.fail(renewal, &call.ElsewhereError{At: defaultAt, Node: "a", Epoch: 3})
 		again, renewal := a.repeated()
 		a.fail(before, wire.ErrInterrupted)
 		a.fail(renewal, space.ErrLeaseEnded)
@@ -126,3 +127,32 @@ func TestElsewhere_BackAndForth(t *testing.T) {
 		require.NoError(t, <-first)
 	})
 }
+
+// A call may need other partitions than its own, such as the home of its transaction. Where these are says nothing of
+// its own, and their epochs are others.
+func TestElsewhere_AnotherPartition(t *testing.T) {
+	t.Parallel()
+	synctest.Test(t, func(t *testing.T) {
+		nodes := map[string]*script{"a": newScript(), "b": newScript()}
+		a, b := nodes["a"], nodes["b"]
+		c, err := client.DialConfig(t.Context(), client.Config{
+			Addr: "a", Dial: func(_ context.Context, addr string) (net.Conn, error) {
+				return nodes[addr].dial()
+			},
+		})
+		require.NoError(t, err)
+		defer c.Close()
+		defer a.hangUp()
+		defer b.hangUp()
+		ended := make(chan error, 1)
+		go func() { ended <- c.Cancel(t.Context(), 1) }()
+		home := txn.Address{Space: "home"}
+		a.fail(a.next(t, wire.Cancel), &call.ElsewhereError{At: home, Node: "b", Epoch: 100})
+		a.fail(a.next(t, wire.Cancel), &call.ElsewhereError{At: defaultAt, Node: "b", Epoch: 2})
+		b.fail(b.next(t, wire.Cancel), space.ErrLeaseEnded)
+		require.ErrorIs(t, <-ended, space.ErrLeaseEnded)
+	})
+}
+
+// defaultAt is where a client is that names no space.
+var defaultAt = txn.Address{Space: "default"}

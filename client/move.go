@@ -98,6 +98,8 @@ func (c *Client) learn(ctx context.Context, s *part, from *node, e *call.Elsewhe
 	switch {
 	case now.node != from:
 		return nil // known by now
+	case e.At != s.at:
+		return errKnown // another partition, which the call needs: this one has not moved
 	case e.Epoch <= now.epoch || e.Node == "":
 		return errKnown
 	}

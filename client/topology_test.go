@@ -12,6 +12,7 @@ import (
 
 	"github.com/gospaces/gospaces/client"
 	"github.com/gospaces/gospaces/internal/call"
+	"github.com/gospaces/gospaces/internal/partition"
 	"github.com/gospaces/gospaces/internal/server"
 	"github.com/gospaces/gospaces/space"
 	"github.com/gospaces/gospaces/txn"
@@ -54,7 +55,7 @@ func startClusterOf(t *testing.T, nodes int, cfg server.Config) *cluster {
 func (m member) Lookup(at txn.Address) (server.Place, error) {
 	m.cluster.mu.RLock()
 	defer m.cluster.mu.RUnlock()
-	if err := m.cluster.servesLocked(m.node); err != nil {
+	if err := m.cluster.servesLocked(m.node, at); err != nil {
 		return server.Place{}, err
 	}
 	p, err := m.spaces.Lookup(at)
@@ -63,14 +64,14 @@ func (m member) Lookup(at txn.Address) (server.Place, error) {
 }
 
 // servesLocked returns nil if n is the primary, and otherwise what it answers.
-func (c *cluster) servesLocked(n *node) error {
+func (c *cluster) servesLocked(n *node, at txn.Address) error {
 	switch c.primary {
 	case n:
 		return nil
 	case nil:
 		return call.ErrNotReady
 	}
-	return fmt.Errorf("%w; says %s", &call.ElsewhereError{Node: c.primary.addr, Epoch: c.epoch}, n.addr)
+	return fmt.Errorf("%w; says %s", &call.ElsewhereError{At: at, Node: c.primary.addr, Epoch: c.epoch}, n.addr)
 }
 
 // moveTo makes n the primary, or nil none. The others notice when they are asked.
@@ -90,7 +91,7 @@ type fenced struct {
 
 // servesLocked returns nil if f serves, and otherwise what it answers.
 func (f fenced) servesLocked() error {
-	err := f.member.cluster.servesLocked(f.member.node)
+	err := f.member.cluster.servesLocked(f.member.node, f.Host.(*partition.Host).Address())
 	if err == nil && f.epoch != f.member.cluster.epoch {
 		return call.ErrNotReady
 	}

@@ -378,7 +378,7 @@ func (b afloat) Lookup(at txn.Address) (server.Place, error) {
 				at.Partition, len(sp.Partitions)-1)
 	}
 	if node, epoch := f.primary(at); node != "" {
-		return server.Place{}, &call.ElsewhereError{Node: node, Epoch: epoch}
+		return server.Place{}, &call.ElsewhereError{At: at, Node: node, Epoch: epoch}
 	}
 	return server.Place{}, fmt.Errorf("%w: no node serves partition %v at present", call.ErrNotReady, at)
 }

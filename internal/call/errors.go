@@ -4,6 +4,8 @@ import (
 	"cmp"
 	"errors"
 	"fmt"
+
+	"github.com/gospaces/gospaces/txn"
 )
 
 // Errors of calls. Package space re-exports those that its callers may get.
@@ -34,8 +36,9 @@ var (
 
 // ElsewhereError is the ErrElsewhere of a partition that another node serves, or served last.
 type ElsewhereError struct {
-	Node  string // its address; "": not known
-	Epoch uint64 // in which it does
+	At    txn.Address // the partition: not always that of the call, which may need that of its transaction, too
+	Node  string      // the address of the node; "": not known
+	Epoch uint64      // in which it does
 }
 
 func (e *ElsewhereError) Error() string {

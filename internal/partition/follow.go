@@ -17,7 +17,7 @@ import (
 
 // elsewhere is why calls are refused by a follower: it tells where the partition is served, as far as that is known.
 func (p *Partition) elsewhere() *call.ElsewhereError {
-	at := new(call.ElsewhereError)
+	at := &call.ElsewhereError{At: p.cfg.Address}
 	if p.cfg.Primary != nil {
 		at.Node, at.Epoch = p.cfg.Primary()
 	}

@@ -7,6 +7,7 @@ import (
 
 	"github.com/gospaces/gospaces/internal/call"
 	"github.com/gospaces/gospaces/template"
+	"github.com/gospaces/gospaces/txn"
 )
 
 var (
@@ -88,7 +89,8 @@ func AppendError(dst []byte, err error) []byte {
 	}
 	at := new(call.ElsewhereError)
 	errors.As(err, &at)
-	return binary.AppendUvarint(AppendBytes(dst, at.Node), at.Epoch)
+	dst = binary.AppendUvarint(AppendBytes(dst, at.Node), at.Epoch)
+	return binary.AppendUvarint(AppendBytes(dst, at.At.Space), uint64(at.At.Partition))
 }
 
 // Error decodes an error of AppendError: it is the error with that number, with its original text.
@@ -99,7 +101,9 @@ func (d *Decoder) Error() error {
 	}
 	is := codes[code]
 	if Code(code) == elsewhere {
-		if at := (call.ElsewhereError{Node: string(d.Bytes()), Epoch: d.Uvarint()}); at != (call.ElsewhereError{}) {
+		at := call.ElsewhereError{Node: string(d.Bytes()), Epoch: d.Uvarint()}
+		at.At = txn.Address{Space: string(d.Bytes()), Partition: uint16(d.Uvarint())}
+		if at != (call.ElsewhereError{}) {
 			is = &at
 		}
 	}

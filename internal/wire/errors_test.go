@@ -14,6 +14,7 @@ import (
 	"github.com/gospaces/gospaces/internal/wire"
 	"github.com/gospaces/gospaces/space"
 	"github.com/gospaces/gospaces/template"
+	"github.com/gospaces/gospaces/txn"
 )
 
 // numbers are fixed, because other programs rely on them. Add lines, never change them.
@@ -51,7 +52,7 @@ func TestErrors_AreTheSameOnTheOtherSide(t *testing.T) {
 
 func TestErrors_OfPartitionsElsewhereTellWhere(t *testing.T) {
 	t.Parallel()
-	want := &call.ElsewhereError{Node: "b:7420", Epoch: 1 << 40}
+	want := &call.ElsewhereError{At: txn.Address{Space: "jobs", Partition: 3}, Node: "b:7420", Epoch: 1 << 40}
 	got := sendError(t, fmt.Errorf("open jobs: %w", want))
 	require.EqualError(t, got, "open jobs: space: unavailable: served by another node: b:7420, in epoch 1099511627776")
 	require.ErrorIs(t, got, space.ErrUnavailable)
