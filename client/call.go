@@ -35,6 +35,7 @@ type pendingCall struct {
 	sentAt   time.Time       // before which it was not sent, if it begins transactions
 	pauses   backoff.Backoff // before it is made again, because the server has held it back
 	until    time.Time       // as long as it is; zero: until its context ends
+	pausedAt time.Time       // when the first of these pauses began
 	lease    int64
 	delay    time.Duration
 	ids      []space.LeaseID

@@ -126,7 +126,7 @@ type Client struct {
 	once     sync.Once      // closes
 	racing   sync.WaitGroup // calls that wait in several partitions
 
-	warned atomic.Int64 // when a throttled call was last logged, in nanoseconds since 1970
+	warned atomic.Int64 // when a call that waits was last logged, in nanoseconds since 1970
 
 	mu     sync.Mutex
 	spaces []*Space // guarded by mu

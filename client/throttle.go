@@ -28,12 +28,15 @@ func unready(err error) bool {
 // itself if the call's own wait is over; or space.ErrClosed.
 func (c *pendingCall) sitOut(ctx context.Context, why error) error {
 	if c.pauses.Max == 0 {
-		c.pauses, c.until = throttledPauses, c.deadline
+		c.pauses, c.until, c.pausedAt = throttledPauses, c.deadline, time.Now()
 		if throttled(why) {
-			c.part.client.warnThrottled(why)
+			c.part.client.warn("the server lets changes wait", why)
 		} else if c.pauses, c.until = unserved, (time.Time{}); c.limited && !c.repeated { // as if there were no connection
 			c.until = c.limitAt(c.part.client.cfg.Grace)
 		}
+	}
+	if !throttled(why) && time.Since(c.pausedAt) > unservedPatience {
+		c.part.client.warn("no node serves the space: calls wait", why)
 	}
 	pause := c.pauses.Next()
 	last := false
@@ -56,13 +59,16 @@ func (c *pendingCall) sitOut(ctx context.Context, why error) error {
 	}
 }
 
-// warnEvery is the interval at which throttled calls are logged.
+// warnEvery is the interval at which calls that wait are logged.
 const warnEvery = time.Minute
 
-// warnThrottled logs that a call is throttled because of why, unless another was logged a moment ago.
-func (c *Client) warnThrottled(why error) {
+// unservedPatience is how long a call waits until it is logged that no node serves its partition. A failover is shorter.
+const unservedPatience = 5 * time.Second
+
+// warn logs why calls wait, unless that was logged a moment ago.
+func (c *Client) warn(text string, why error) {
 	now, before := time.Now().UnixNano(), c.warned.Load()
 	if now-before > int64(warnEvery) && c.warned.CompareAndSwap(before, now) {
-		c.cfg.Logger.Warn("the server lets changes wait", "addr", c.cfg.Addr, "reason", why)
+		c.cfg.Logger.Warn(text, "addr", c.cfg.Addr, "reason", why)
 	}
 }

@@ -10,6 +10,7 @@ import (
 	"io"
 	"slices"
 	"sync"
+	"time"
 
 	"github.com/gospaces/gospaces/client"
 	"github.com/gospaces/gospaces/node"
@@ -23,7 +24,7 @@ type snapshots interface {
 }
 
 // takeBackup has a backup taken: of the server, or of all nodes of its cluster.
-func (a *app) takeBackup(ctx context.Context, c *client.Client) (taken snapshots, err error) {
+func (a *app) takeBackup(ctx context.Context, c *client.Client) (snapshots, error) {
 	t, err := a.topology(ctx)
 	if err != nil {
 		return nil, err
@@ -31,12 +32,20 @@ func (a *app) takeBackup(ctx context.Context, c *client.Client) (taken snapshots
 	if len(t.Nodes) == 0 {
 		return c.Backup(ctx)
 	}
-	for range backupAttempts {
-		if taken, err = a.takeFromNodes(ctx); !errors.Is(err, errLeadsMoved) {
-			return taken, err
+	for end := time.Now().Add(handOvers); ; {
+		taken, err := a.takeFromNodes(ctx)
+		if err == nil {
+			return taken, nil
+		}
+		if !errors.Is(err, errLeadsMoved) || time.Now().After(end) {
+			return nil, err
+		}
+		select {
+		case <-time.After(handOvers / 100):
+		case <-ctx.Done():
+			return nil, context.Cause(ctx)
 		}
 	}
-	return nil, err
 }
 
 // topology returns what clients are told of the cluster by the node at --addr.
@@ -45,8 +54,8 @@ func (a *app) topology(ctx context.Context) (t *client.Topology, err error) {
 	return t, err
 }
 
-// backupAttempts is how often a backup is begun again because a partition has got another primary.
-const backupAttempts = 5
+// handOvers is how long a backup is begun again while partitions get other primaries.
+const handOvers = 20 * time.Second
 
 var errLeadsMoved = errors.New("partitions are being handed over between nodes, or are not served; try again")
 

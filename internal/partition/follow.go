@@ -25,7 +25,8 @@ func (p *Partition) elsewhere() *call.ElsewhereError {
 }
 
 // errClaiming is why calls are refused by a follower that is about to lead.
-var errClaiming = fmt.Errorf("%w: the partition is about to be served here", call.ErrNotReady)
+var errClaiming = fmt.Errorf("%w: this node is about to serve the partition, if a majority of its nodes agrees",
+	call.ErrNotReady)
 
 // errLead ends following.
 var errLead = errors.New("partition: it is to lead")
