@@ -83,6 +83,7 @@ func (f *fleet) join(ctx context.Context, addr string) error {
 		return err
 	}
 	f.beside.Go(f.announceSpaces)
+	f.beside.Go(f.watchHealth)
 	f.beside.Go(func() { f.spans.Watch(f.ctx) })
 	if f.pool != nil {
 		f.beside.Go(f.shareConns)
