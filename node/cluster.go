@@ -27,6 +27,10 @@ type Cluster struct {
 	Zone  string // replicas of a space are in different zones if possible; "": none
 	Peers []Peer // the nodes with which the cluster begins, three or more, this one included; the same on all
 
+	// NATS is an existing NATS cluster that keeps the logs, in place of the nodes: Peers have no addresses then, and
+	// Listen, Key and TLS are not set.
+	NATS *NATS
+
 	Listen    string      // host:port to listen on for other nodes; "": the address of Node in Peers
 	Advertise string      // host:port at which clients reach this node; "": Config.Listen
 	Key       []byte      // secret that the nodes share; what they send is encrypted with it
@@ -36,11 +40,14 @@ type Cluster struct {
 	Patience float64 // factor for the times after which nodes suspect each other; 0: 1, for nodes in one place
 }
 
+// NATS names a NATS cluster, and the account to use.
+type NATS = replication.NATS
+
 // Peer is the name of a node, and the address at which other nodes reach it.
 type Peer = replication.Peer
 
 // setDefaults sets the defaults, and returns SettingErrors for invalid settings.
-func (c *Cluster) setDefaults(durability string) error {
+func (c *Cluster) setDefaults(listen, durability string) error {
 	c.Replicas = cmp.Or(c.Replicas, 3)
 	c.Patience = cmp.Or(c.Patience, 1)
 	errs := []error{c.log(durability).Check()}
@@ -54,6 +61,10 @@ func (c *Cluster) setDefaults(durability string) error {
 	if c.Patience < 0.5 || c.Patience > 100 {
 		errs = append(errs, wrong("Cluster.Patience", "is %v; it is a factor from 0.5 to 100", c.Patience))
 	}
+	if c.NATS != nil && c.Advertise == "" && c.reachable(listen) == "" {
+		errs = append(errs, wrong("Cluster.Advertise",
+			"is missing: this node listens on all addresses of its machine, and clients must be told one"))
+	}
 	if c.Advertise != "" {
 		errs = append(errs, checkAddr("Cluster.Advertise", c.Advertise))
 	}
@@ -63,7 +74,7 @@ func (c *Cluster) setDefaults(durability string) error {
 // log returns the configuration of the cluster's logs.
 func (c *Cluster) log(durability string) *replication.Cluster {
 	return &replication.Cluster{
-		Name: c.Name, Node: c.Node, Peers: c.Peers, Listen: c.Listen, Key: c.Key, TLS: c.TLS,
+		Name: c.Name, Node: c.Node, Peers: c.Peers, Listen: c.Listen, Key: c.Key, TLS: c.TLS, NATS: c.NATS,
 		Memory: durability == ReplicatedMemory,
 	}
 }
@@ -78,7 +89,7 @@ func (c *Cluster) founders() (names []string) {
 }
 
 // reachable returns an address at which clients on other machines reach a node that listens on addr: if that is all
-// addresses of its machine, the host at which other nodes reach it.
+// addresses of its machine, the host at which other nodes reach it; "" if they do not.
 func (c *Cluster) reachable(addr string) string {
 	host, port, err := net.SplitHostPort(addr)
 	if err != nil {
@@ -86,6 +97,9 @@ func (c *Cluster) reachable(addr string) string {
 	}
 	if ip := net.ParseIP(host); host != "" && (ip == nil || !ip.IsUnspecified()) {
 		return addr
+	}
+	if c.NATS != nil {
+		return ""
 	}
 	for _, p := range c.Peers {
 		if p.Name == c.Node {
@@ -98,8 +112,12 @@ func (c *Cluster) reachable(addr string) string {
 // timing returns the times after which nodes suspect each other.
 func (c *Cluster) timing() cluster.Timing { return cluster.Timings(c.Patience) }
 
-// levels returns the durability levels that a node may have, and the default.
+// levels returns the durability levels that a node may have, and the default. Whether the files of a NATS cluster are
+// synced is for its servers to say.
 func (c *Config) levels() (all []string, standard string) {
+	if c.Cluster != nil && c.Cluster.NATS != nil {
+		return []string{Replicated, ReplicatedMemory}, Replicated
+	}
 	if c.Cluster != nil {
 		return []string{Replicated, ReplicatedSynced, ReplicatedMemory}, Replicated
 	}

@@ -1,6 +1,7 @@
 package node
 
 import (
+	"cmp"
 	"fmt"
 	"maps"
 	"slices"
@@ -91,8 +92,11 @@ func (f *fleet) status() *clusterStatus {
 }
 
 // metaLeader returns the node that leads JetStream's group; "" if there is none, "unknown" in a program that was built
-// without a look at groups.
+// without a look at groups, "elsewhere" if a NATS cluster has the logs.
 func (f *fleet) metaLeader() string {
+	if f.store.Outside() {
+		return "elsewhere"
+	}
 	meta := f.store.Meta()
 	if !meta.Member {
 		return "unknown"
@@ -128,15 +132,17 @@ func (f *fleet) partitionStatus(at txn.Address, p cluster.Partition) partitionSt
 		}
 		ps.Replicas = append(ps.Replicas, r)
 	}
-	ps.Why = ps.trouble(p.Nodes)
+	if ps.Why = ps.trouble(); !f.store.Outside() {
+		ps.Why = cmp.Or(ps.minority(p.Nodes), ps.Why)
+	}
 	for i := range ps.Replicas {
 		ps.Replicas[i].Lag = newest - ps.Replicas[i].Position
 	}
 	return ps
 }
 
-// trouble returns the reason why calls of a partition wait, whose log is on the given nodes; "" if they do not.
-func (p *partitionStatus) trouble(nodes []string) string {
+// minority returns the reason why calls of a partition wait whose log is on the given nodes; "" if enough are alive.
+func (p *partitionStatus) minority(nodes []string) string {
 	alive := 0
 	for _, r := range p.Replicas {
 		if r.Alive && slices.Contains(nodes, r.Node) {
@@ -146,6 +152,11 @@ func (p *partitionStatus) trouble(nodes []string) string {
 	if 2*alive <= len(nodes) {
 		return fmt.Sprintf("no majority: %d of %d nodes with its log are alive", alive, len(nodes))
 	}
+	return ""
+}
+
+// trouble returns the reason why calls of a partition wait although its log can be written; "" if they do not.
+func (p *partitionStatus) trouble() string {
 	if p.Primary != "" {
 		return ""
 	}

@@ -119,7 +119,7 @@ func (c *Config) setDefaults() error {
 		errs = append(errs, checkAddr("Admin", c.Admin))
 	}
 	if c.Cluster != nil {
-		errs = append(errs, c.Cluster.setDefaults(c.Durability))
+		errs = append(errs, c.Cluster.setDefaults(c.Listen, c.Durability))
 	}
 	return errors.Join(errs...)
 }

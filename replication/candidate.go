@@ -30,7 +30,11 @@ func (l *shared) began(ctx context.Context) (losses int, err error) {
 	if err != nil || w.Incarnation == "" {
 		return 0, err
 	}
-	if made := l.made(); made != "" && w.Stream != "" && w.Stream != made {
+	made, err := l.made()
+	if err != nil {
+		return 0, err
+	}
+	if made != "" && w.Stream != "" && w.Stream != made {
 		return 0, nil // another log of that name
 	}
 	st, err := l.serverState(ctx)

@@ -24,6 +24,10 @@ type Cluster struct {
 	Key []byte
 	TLS *tls.Config
 
+	// NATS keeps the logs, in place of servers within the nodes; nil: the nodes do. The addresses of Peers, Listen, Key and
+	// TLS are not used then.
+	NATS *NATS
+
 	// Memory keeps logs in the memory of their nodes only. The folder holds snapshots, and what the nodes have agreed on.
 	Memory bool
 }
@@ -48,19 +52,29 @@ func (c *Cluster) Check() error {
 			"names two nodes: a cluster of two stops when either of them does; name three or more"))
 	}
 	for i, p := range c.Peers {
-		errs = append(errs, validNode("Cluster.Peers", "names a node", p.Name), validAddr("Cluster.Peers", "has the address", p.Addr))
+		errs = append(errs, validNode("Cluster.Peers", "names a node", p.Name))
+		if c.NATS == nil {
+			errs = append(errs, validAddr("Cluster.Peers", "has the address", p.Addr))
+		}
 		for _, q := range c.Peers[:i] {
 			if q.Name == p.Name {
 				errs = append(errs, wrong("Cluster.Peers", "names node %q twice", p.Name))
 			}
-			if q.Addr == p.Addr {
+			if q.Addr == p.Addr && c.NATS == nil {
 				errs = append(errs, wrong("Cluster.Peers", "has %s for node %q and for node %q", p.Addr, q.Name, p.Name))
 			}
 		}
 	}
-	if _, ok := c.self(); !ok && c.Node != "" {
+	switch _, ok := c.self(); {
+	case ok, c.Node == "":
+	case c.NATS != nil:
+		errs = append(errs, wrong("Cluster.Peers", "lacks this node: add %s", c.Node))
+	default:
 		errs = append(errs, wrong("Cluster.Peers",
 			"lacks this node: add %s=HOST:PORT, with the address at which others reach it", c.Node))
+	}
+	if c.NATS != nil {
+		return errors.Join(append(errs, c.NATS.check(c))...)
 	}
 	if c.Listen != "" {
 		errs = append(errs, validAddr("Cluster.Listen", "is", c.Listen))

@@ -61,7 +61,7 @@ func (cfg Config) withDefaults() (Config, error) {
 // owner returns whose the folder is.
 func (cfg Config) owner() owner {
 	if c := cfg.Cluster; c != nil {
-		return owner{Mode: modeCluster, Cluster: c.Name, Node: c.Node}
+		return owner{Mode: modeCluster, Cluster: c.Name, Node: c.Node, Outside: c.NATS != nil}
 	}
 	return owner{Mode: modeStandalone}
 }

@@ -48,6 +48,9 @@ func (s *Store) Create(ctx context.Context, space string, partition int, incarna
 			if st, err = srv.js.Stream(ctx, id.stream()); err != nil {
 				return err
 			}
+			if err := srv.ownedBy(st.CachedInfo()); err != nil {
+				return err
+			}
 			if err := sameIncarnation(st.CachedInfo(), incarnation); err == nil || !isGone(st.CachedInfo()) {
 				return err
 			}
@@ -184,7 +187,7 @@ func (s *Store) insist(
 		if err == nil {
 			return nil
 		}
-		if errors.Is(err, ErrIncarnation) || errors.Is(err, ErrNoLog) {
+		if errors.Is(err, ErrIncarnation) || errors.Is(err, ErrNoLog) || srv.isOutside() && hopeless(err) {
 			return fmt.Errorf("%s log %v: %w", what, id, err)
 		}
 		s.cfg.Logger.Debug("log_request_failed", "request", what, "log", id.String(), "error", err)
@@ -198,20 +201,23 @@ func (s *Store) insist(
 
 // place has a log placed on the named nodes, by naming all others that are known, and those given.
 func (e *embedded) place(cfg *jetstream.StreamConfig, on, others []string) {
+	cfg.Replicas = len(on)
+	if e.isOutside() {
+		return
+	}
 	not := map[string]bool{}
 	for _, node := range slices.Concat(e.nodes(), e.cluster.names(), others) {
 		if !slices.Contains(on, node) {
 			not["!"+node] = true
 		}
 	}
-	cfg.Replicas = len(on)
 	cfg.Placement = &jetstream.Placement{Cluster: e.cluster.Name, Tags: slices.Sorted(maps.Keys(not))}
 }
 
 // placed makes sure that a log is on the named nodes: a node that was not known here is not excluded.
 func (e *embedded) placed(ctx context.Context, info *jetstream.StreamInfo, on []string) error {
 	for _, r := range replicasOf(info) {
-		if !slices.Contains(on, r.Node) {
+		if !e.isOutside() && !slices.Contains(on, r.Node) {
 			return e.placeAt(ctx, info, on)
 		}
 	}
@@ -224,6 +230,9 @@ func (e *embedded) placeAt(ctx context.Context, info *jetstream.StreamInfo, on [
 		others = append(others, r.Node)
 	}
 	cfg := info.Config
+	if e.isOutside() && cfg.Replicas == len(on) {
+		return nil
+	}
 	e.place(&cfg, on, others)
 	_, err := e.js.UpdateStream(ctx, cfg)
 	return err

@@ -32,10 +32,10 @@ const (
 )
 
 // embedded is a running NATS server with one connection to it. Alone it listens to no port, in a cluster to one for
-// other nodes.
+// other nodes. With Cluster.NATS it is just a connection to servers of other processes.
 type embedded struct {
-	cluster  *Cluster // nil: it is alone
-	srv      *server.Server
+	cluster  *Cluster       // nil: it is alone
+	srv      *server.Server // nil: with Cluster.NATS
 	nc       *nats.Conn
 	js       jetstream.JetStream
 	password string
@@ -48,6 +48,10 @@ type embedded struct {
 func startEmbedded(
 	ctx context.Context, f *folder, cfg Config, accept bool,
 ) (_ *embedded, abandoned <-chan struct{}, err error) {
+	if cfg.Cluster != nil && cfg.Cluster.NATS != nil {
+		e, err := enter(ctx, cfg)
+		return e, nil, err
+	}
 	log := &serverLog{log: cfg.Logger}
 	e := &embedded{password: rand.Text(), cluster: cfg.Cluster}
 	if e.refused, err = f.prepare(ctx, cfg, accept); err != nil {
@@ -215,7 +219,9 @@ func (e *embedded) openAt(inbox string, buffer int) (*conn, error) {
 }
 
 func (e *embedded) dial(l login) (_ *conn, err error) {
-	if l.net, err = e.srv.InProcessConn(); err != nil {
+	if e.isOutside() {
+		l.net = newBridge(e.nc)
+	} else if l.net, err = e.srv.InProcessConn(); err != nil {
 		return nil, err
 	}
 	l.user, l.password = user, e.password
@@ -231,6 +237,9 @@ func (e *embedded) usable(stream string) error {
 // health returns the first problem that the server finds with what opts names.
 func (e *embedded) health(opts server.HealthzOptions) error {
 	opts.Details = true
+	if e.isOutside() {
+		return nil // they are not ours to look after
+	}
 	for e.srv.Running() {
 		st := e.srv.Healthz(&opts)
 		if len(st.Errors) == 0 {
@@ -249,6 +258,8 @@ func (e *embedded) stop() {
 	if e.nc != nil {
 		e.nc.Close()
 	}
-	e.srv.Shutdown()
-	e.srv.WaitForShutdown()
+	if e.srv != nil {
+		e.srv.Shutdown()
+		e.srv.WaitForShutdown()
+	}
 }

@@ -35,6 +35,9 @@ func (l *Log) Current() bool {
 	if err != nil || l.store.cfg.Cluster == nil {
 		return err == nil
 	}
+	if srv.isOutside() {
+		return true
+	}
 	st, ok := localState(srv.srv, l.id.stream())
 	return ok && st.LastSeq >= l.Last() && srv.srv.JetStreamIsStreamCurrent(server.DEFAULT_GLOBAL_ACCOUNT, l.id.stream())
 }
@@ -49,7 +52,7 @@ func (l *shared) fit() error {
 
 // part returns the position at which this node's part of the log ends; false if the node has none, or it is not known.
 func (l *shared) part() (end uint64, ok bool) {
-	if !linked {
+	if !linked || l.srv.isOutside() {
 		return 0, false
 	}
 	st, ok := localState(l.srv.srv, l.id.stream())
@@ -87,6 +90,10 @@ func (b *lag) check(end, last uint64, now time.Time) error {
 
 // measure takes over what this node's part of the log says of its size: what it lacks it will get.
 func (l *shared) measure() {
+	if l.srv.isOutside() {
+		l.measureOutside()
+		return
+	}
 	if st, ok := localState(l.srv.srv, l.id.stream()); ok && st.Msgs > 0 {
 		l.purged(jetstream.StreamState{FirstSeq: st.FirstSeq, Msgs: st.Msgs, Bytes: st.Bytes})
 	}
@@ -98,7 +105,7 @@ func (l *shared) watch(note bool) {
 		return
 	}
 	l.measure()
-	if l.ill.Load() != nil {
+	if l.ill.Load() != nil || l.srv.isOutside() {
 		return
 	}
 	if err := writeError(l.srv.srv, l.id.stream()); err != nil {

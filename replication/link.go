@@ -46,7 +46,12 @@ const linked = true
 // metaGroupName is the name of the group of all nodes.
 const metaGroupName = "_meta_"
 
-func metaGroup(s *server.Server) server.RaftNode { return lookupRaftNode(s, metaGroupName) }
+func metaGroup(s *server.Server) server.RaftNode {
+	if s == nil {
+		return nil
+	}
+	return lookupRaftNode(s, metaGroupName)
+}
 
 // streamGroup returns the member of a stream's group that runs on this server, or nil.
 func streamGroup(s *server.Server, stream string) server.RaftNode {
@@ -94,6 +99,9 @@ func localMetadata(s *server.Server, stream string) map[string]string {
 
 // localStream returns the stream on this server, or nil.
 func localStream(s *server.Server, stream string) unsafe.Pointer {
+	if s == nil {
+		return nil
+	}
 	account := s.GlobalAccount()
 	if account == nil {
 		return nil

@@ -25,11 +25,15 @@ type owner struct {
 	Mode    string `json:"mode"`
 	Cluster string `json:"cluster,omitempty"`
 	Node    string `json:"node,omitempty"`
+	Outside bool   `json:"outside,omitempty"` // a NATS cluster has the logs
 }
 
 func (o owner) String() string {
 	if o.Mode != modeCluster {
 		return "a single server"
+	}
+	if o.Outside {
+		return fmt.Sprintf("node %s of cluster %s, whose logs are kept by a NATS cluster", o.Node, o.Cluster)
 	}
 	return fmt.Sprintf("node %s of cluster %s", o.Node, o.Cluster)
 }

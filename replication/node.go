@@ -155,6 +155,9 @@ func (e *embedded) answers(ctx context.Context) bool {
 // nodes returns the sorted names of the nodes that this one is connected to, and its own.
 func (e *embedded) nodes() []string {
 	names := []string{e.cluster.Node}
+	if e.isOutside() {
+		return names
+	}
 	if routes, err := e.srv.Routez(nil); err == nil {
 		for _, r := range routes.Routes {
 			names = append(names, r.RemoteName)
@@ -184,6 +187,7 @@ func (s *Store) Node() string {
 }
 
 // Nodes returns the sorted names of the nodes that this one is connected to, and its own; nil if it is in no cluster.
+// With Cluster.NATS nodes are not connected to each other.
 func (s *Store) Nodes() []string {
 	srv, err := s.server()
 	if err != nil || s.cfg.Cluster == nil {

@@ -33,6 +33,9 @@ func localMetadata(s *server.Server, stream string) map[string]string {
 
 // localDetail returns what the server tells of a stream that it has; the zero value if it has none.
 func localDetail(s *server.Server, stream string) server.StreamDetail {
+	if s == nil {
+		return server.StreamDetail{}
+	}
 	all, err := s.Jsz(&server.JSzOptions{Account: server.DEFAULT_GLOBAL_ACCOUNT, Streams: true, Config: true})
 	if err != nil {
 		return server.StreamDetail{}

@@ -60,7 +60,7 @@ func (l *Log) Beat() {
 // not wait, and nothing is promised.
 func (l *Log) LeadHere() error {
 	srv, err := l.store.server()
-	if err != nil {
+	if err != nil || srv.isOutside() {
 		return err
 	}
 	var request struct {
@@ -105,6 +105,9 @@ func (s *Store) Exclude(ctx context.Context, node string) error {
 	srv, err := s.server()
 	if err != nil {
 		return err
+	}
+	if srv.isOutside() {
+		return nil // the node was in no group
 	}
 	ctx, cancel := s.bound(ctx)
 	defer cancel()

@@ -25,6 +25,8 @@ type shared struct {
 	emptied bool                  // guarded by stateMu; the cluster has lost the log, and may begin anew
 	silence silence               // of those that were asked for messages
 	lag     lag                   // of this node's part of the log
+
+	measured time.Time // when servers outside were last asked for the size; of one goroutine at a time
 }
 
 var _ home = (*shared)(nil)
@@ -48,7 +50,10 @@ func (s *Store) openShared(ctx context.Context, id logID) (*Log, error) {
 	defer cancel()
 	l := newShared(s, srv, id)
 	for {
-		_, here := localState(srv.srv, id.stream())
+		here := false
+		if !srv.isOutside() {
+			_, here = localState(srv.srv, id.stream())
+		}
 		if !here {
 			_, _, err = l.lookOn(ctx, srv, 1)
 		}
@@ -152,7 +157,11 @@ func (l *shared) remember(as intent) error {
 	if err != nil {
 		return err
 	}
-	now := witness{Stream: l.made(), Incarnation: as.incarnation, Losses: max(w.Losses, as.loss)}
+	made, err := l.made()
+	if err != nil {
+		return err
+	}
+	now := witness{Stream: made, Incarnation: as.incarnation, Losses: max(w.Losses, as.loss)}
 	if now == w {
 		return nil
 	}
@@ -160,7 +169,12 @@ func (l *shared) remember(as intent) error {
 }
 
 // made returns the incarnation with which the stream was created; "" if this node has no part of it.
-func (l *shared) made() string { return localMetadata(l.srv.srv, l.id.stream())[metaIncarnation] }
+func (l *shared) made() (string, error) {
+	if l.srv.isOutside() {
+		return l.madeOutside()
+	}
+	return localMetadata(l.srv.srv, l.id.stream())[metaIncarnation], nil
+}
 
 // stamp implements home.
 func (l *shared) stamp(ctx context.Context, position uint64) (int64, error) {

@@ -130,6 +130,7 @@ const (
 	metaSpace       = "gospaces-space"
 	metaPartition   = "gospaces-partition"
 	metaIncarnation = "gospaces-incarnation"
+	metaCluster     = "gospaces-cluster" // only with Cluster.NATS
 )
 
 // stream opens or creates the stream of a log.
@@ -187,6 +188,9 @@ func streamConfig(id logID, incarnation string, cfg Config) jetstream.StreamConf
 
 		AllowDirect: true,                   // for fetcher
 		Duplicates:  100 * time.Millisecond, // the minimum; messages without an id, like ours, never count as duplicates
+	}
+	if cfg.Cluster != nil && cfg.Cluster.NATS != nil {
+		sc.Metadata[metaCluster] = cfg.Cluster.Name
 	}
 	if cfg.Cluster != nil && cfg.Cluster.Memory {
 		sc.Storage = jetstream.MemoryStorage

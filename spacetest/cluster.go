@@ -32,6 +32,8 @@ type ClusterConfig struct {
 	Durability string // as node.Config has it
 	Postgres   string // DSN of the database that mirrors the spaces; "": none
 
+	NATS *node.NATS // as node.Cluster has it; of nodes in this process
+
 	SnapshotBytes int64  // as node.Config has it
 	MaxMemory     string // serve --max-memory of each process; "": its default
 
@@ -335,7 +337,7 @@ func (n *ClusterNode) startHere() (running, error) {
 	}
 	started, err := node.Start(ctx, node.Config{
 		Listen: n.Addr, Data: n.data, Durability: cfg.Durability, Postgres: cfg.Postgres, SnapshotBytes: cfg.SnapshotBytes,
-		Cluster: &node.Cluster{Name: "test", Node: n.Name, Peers: peers, Replicas: cfg.Replicas},
+		Cluster: &node.Cluster{Name: "test", Node: n.Name, Peers: peers, Replicas: cfg.Replicas, NATS: cfg.NATS},
 		Logger:  logger,
 	})
 	if err != nil {

@@ -22,6 +22,7 @@ type clusterFlags struct {
 	cert    string
 	certKey string
 	ca      string
+	nats    node.NATS
 }
 
 // addTo adds the flags.
@@ -30,6 +31,10 @@ func (c *clusterFlags) addTo(flags *pflag.FlagSet) {
 	flags.StringVar(&c.Node, "node", "", "name of this node")
 	flags.StringVar(&c.peers, "peers", "",
 		"nodes with which the cluster begins, as in a=10.0.0.1:6222,b=10.0.0.2:6222,c=10.0.0.3:6222: the same on all")
+	flags.StringVar(&c.nats.URL, "nats", "",
+		"URL of an existing NATS cluster, as in nats://n1:4222,nats://n2:4222, whose JetStream keeps the logs; "+
+			"--peers then names the nodes only, as in a,b,c; none: the nodes keep them")
+	flags.StringVar(&c.nats.Creds, "creds", "", "file with the credentials for --nats")
 	flags.StringVar(&c.Zone, "zone", "", "zone of this node: replicas of a space are in different ones if possible")
 	flags.StringVar(&c.Listen, "cluster-listen", "",
 		"address to listen on for other nodes; default: the one of this node in --peers")
@@ -48,7 +53,7 @@ func (c *clusterFlags) addTo(flags *pflag.FlagSet) {
 // forCluster are the flags that mean nothing without --cluster.
 var forCluster = []string{
 	"node", "peers", "zone", "cluster-listen", "advertise", "cluster-key-file", "cluster-cert", "cluster-cert-key",
-	"cluster-ca", "replicas", "patience",
+	"cluster-ca", "replicas", "patience", "nats", "creds",
 }
 
 // checkAlone refuses settings of a cluster for a server that is alone, from wherever they come.
@@ -73,9 +78,15 @@ func (c *clusterFlags) config() (*node.Cluster, error) {
 		return nil, errors.New("--cluster needs --node, the name of this node, and --peers, the nodes to begin with")
 	}
 	cfg := c.Cluster
+	switch {
+	case c.nats.URL != "":
+		cfg.NATS = &c.nats
+	case c.nats.Creds != "":
+		return nil, errors.New("--creds has the credentials for a NATS cluster: name that with --nats")
+	}
 	for _, peer := range strings.Split(c.peers, ",") {
 		name, addr, ok := strings.Cut(strings.TrimSpace(peer), "=")
-		if !ok {
+		if !ok && cfg.NATS == nil {
 			return nil, fmt.Errorf("--peers has %q; each node is given as NAME=HOST:PORT", peer)
 		}
 		cfg.Peers = append(cfg.Peers, node.Peer{Name: name, Addr: addr})

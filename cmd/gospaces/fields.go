@@ -19,7 +19,7 @@ var flagOf = map[string]string{
 
 	"Cluster.Name": "cluster", "Cluster.Node": "node", "Cluster.Zone": "zone", "Cluster.Peers": "peers",
 	"Cluster.Listen": "cluster-listen", "Cluster.Advertise": "advertise",
-	"Cluster.Key": "cluster-key-file", "Cluster.TLS": "cluster-cert",
+	"Cluster.Key": "cluster-key-file", "Cluster.TLS": "cluster-cert", "Cluster.NATS": "nats",
 	"Cluster.Replicas": "replicas", "Cluster.Patience": "patience",
 
 	"Limits.Memory": "max-memory", "Limits.Connections": "max-connections", "Limits.Spaces": "max-spaces",

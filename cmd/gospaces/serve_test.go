@@ -98,6 +98,21 @@ func TestServe_SaysWhatIsWrong(t *testing.T) {
 		{exitUsage, "--cluster needs --node", []string{"--cluster", "x", "--node", "a"}},
 		{exitUsage, "--zone is for a node of a cluster: name the cluster with --cluster", []string{"--zone", "x"}},
 		{exitUsage, "--replicas is for a node of a cluster", []string{"--replicas", "5"}},
+		{exitUsage, "--nats is for a node of a cluster", []string{"--nats", "nats://127.0.0.1:1"}},
+		{exitUsage, "name that with --nats", member("--creds", short)},
+		{exitUsage, "--peers lacks this node: add a", member("--peers", "b,c,d", "--nats", "nats://127.0.0.1:1")},
+		{
+			exitUsage, `--durability is "replicated-synced"; it is replicated or replicated-memory`,
+			member("--nats", "nats://127.0.0.1:1", "--durability", "replicated-synced"),
+		},
+		{
+			exitUsage, "--cluster-key-file is not for nodes that use --nats: they do not listen for each other",
+			member("--nats", "nats://127.0.0.1:1", "--cluster-key-file", short),
+		},
+		{
+			exitUsage, "--advertise is missing: this node listens on all addresses",
+			member("--nats", "nats://127.0.0.1:1", "--listen", ":7420"),
+		},
 	} {
 		r := cli(t, append([]string{"serve", "--listen", "127.0.0.1:0", "--data", t.TempDir()}, c.args...)...)
 		require.Equal(t, c.code, r.code, "%v: %s", c.args, r.err)

@@ -206,7 +206,7 @@ func (m *Member) replaceFounder(ctx context.Context, state *State, node string) 
 	if err := m.cfg.Store.Place(ctx, ControlSpace, 0, founders); err != nil {
 		return err
 	}
-	for {
+	for !m.cfg.Store.Outside() {
 		have, err := m.cfg.Store.Replicas(ctx, ControlSpace, 0)
 		if err == nil && areCurrent(have, founders) {
 			break
