@@ -14,6 +14,7 @@ import (
 type under struct {
 	*random.Txn
 	late  func(key int) bool // whether a commit takes effect late for what is written of a key
+	apart bool               // as history.Op.Scattered
 	ended bool               // as far as the caller knows
 	lost  bool               // the last call found it ended, or left open what it has done
 }
@@ -27,7 +28,7 @@ func (c *caller) transaction() {
 	if c.Rng.IntN(8) == 0 {
 		lease = random.UpTo(c.Rng, 300*time.Millisecond)
 	}
-	t := &under{}
+	t := &under{apart: c.Late}
 	t.late = func(key int) bool { return c.Late && (c.Space(key) != t.Home || c.Parts > 1 && spaceOf(key) == 1) }
 	t.Txn = &random.Txn{Caller: c.Caller, ID: c.next(), Home: c.spaces[home], Heard: t.heard}
 	t.Key = func() int { return c.keyIn(home) }
@@ -68,6 +69,7 @@ func (c *caller) transaction() {
 // heard notes how a call has ended. An end of the transaction is told to the judge as what it certainly means.
 func (t *under) heard(op *history.Op) {
 	ended := op.Outcome == history.Ended
+	op.Scattered = t.apart
 	if op.Verb == history.Write || op.Verb == history.Commit && len(op.Items) > 0 {
 		op.Late = t.late(op.Items[0].Key)
 	}

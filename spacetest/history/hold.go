@@ -30,7 +30,7 @@ func (s span) covers(a, b time.Duration) bool { return s.from < a && s.to > b }
 // held returns the effect on others of o, which had the item; nil if none.
 func held(u *unit, o *Op, item Item) *hold {
 	h := &hold{
-		by: u, op: o, shared: o.Verb == Read, lock: true, sure: span{o.Return, u.held},
+		by: u, op: o, shared: o.Verb == Read, lock: true, sure: span{o.Return, u.heldBy(o)},
 		maybe: span{o.Call, u.freed},
 	}
 	switch {
@@ -41,7 +41,7 @@ func held(u *unit, o *Op, item Item) *hold {
 		return h
 	}
 	if r := u.undone(o, item); r != nil {
-		h.sure.to, h.maybe.to = min(r.Call, u.held), min(r.Return, u.freed)
+		h.sure.to, h.maybe.to = min(r.Call, u.heldBy(o)), min(r.Return, u.freed)
 		return h
 	}
 	switch {

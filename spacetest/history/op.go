@@ -86,10 +86,13 @@ type Op struct {
 	IfExists bool          // read, take: None may come as soon as nothing matches, locked or not
 	Lease    time.Duration // write, commit: as granted; 0 means Never
 	Late     bool          // write: its items get their place in the order some time after the commit, not at it
-	Number   int           // count: the answer
-	Outcome  Outcome
-	Call     time.Duration
-	Return   time.Duration
+	// In a transaction over several nodes: it may have lost what it has of other keys, which its calls on this one do not
+	// show. Its commit does.
+	Scattered bool
+	Number    int // count: the answer
+	Outcome   Outcome
+	Call      time.Duration
+	Return    time.Duration
 
 	latest time.Duration // the time by which it has certainly taken effect, if at all; set by prepare
 }

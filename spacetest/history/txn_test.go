@@ -12,6 +12,7 @@ func update(i Item) Op                  { return Op{Verb: Update, Items: []Item{
 func begin(txn int) Op                  { return Op{Verb: Begin, Txn: txn} }
 func crash() Op                         { return Op{Verb: Crash} }
 func ifExists(o Op) Op                  { o.IfExists = true; return o }
+func scattered(o Op) Op                 { o.Scattered = true; return o }
 func late(o Op) Op                      { o.Late = true; return o }
 
 // then adds calls that follow each other.
@@ -71,6 +72,20 @@ var txnHistories = []testHistory{
 		"rollback", "", true,
 		then(nil, 0, write(a1, a2), in(1, take(keyA, a1)), in(1, take(keyA, a2)), in(1, write(a3)), rollback(1, a1),
 			take(keyA, a2), in(1, write(b4)), commit(1), read(Pattern{}, b4)),
+	},
+	{
+		"a lock was lost, and the transaction goes on elsewhere", "", false,
+		then(nil, 0, write(a1), in(1, scattered(take(keyA, a1))), read(keyA, a1), in(1, scattered(write(b4))),
+			with(Refused, commit(1))),
+	},
+	{
+		"a lock was not lost if it was used later", Unlocked, false,
+		then(nil, 0, write(a1), write(a2), in(1, scattered(take(keyA, a1))), read(keyA, a1),
+			in(1, scattered(take(keyA, a2))), abort(1)),
+	},
+	{
+		"a lock was not lost if the transaction was committed", OutsideLife, false,
+		then(nil, 0, write(a1), in(1, scattered(take(keyA, a1))), read(keyA, a1), in(1, scattered(write(b4))), commit(1)),
 	},
 	{
 		"ended by a commit of unknown outcome, which an abort finds", "", true,

@@ -107,6 +107,28 @@ func (u *unit) settleTxn(crashes []*Op) {
 	}
 }
 
+// heldBy returns until when u certainly held what o had locked.
+func (u *unit) heldBy(o *Op) time.Duration {
+	if !o.Scattered || u.fate == committed {
+		return u.held
+	}
+	until := o.Call
+	for _, other := range u.ops {
+		if (other.Outcome == OK || other.Outcome == None) && other.key() == o.key() {
+			until = max(until, other.Call)
+		}
+	}
+	return min(until, u.held)
+}
+
+// key returns the key of a call that concerns one; 0 for other calls.
+func (o *Op) key() int {
+	if !o.looks() && len(o.Items) > 0 {
+		return o.Items[0].Key
+	}
+	return o.Pattern.Key
+}
+
 // spoils reports whether o is more than a take, so that its transaction does not survive a crash.
 func (o *Op) spoils() bool {
 	return o.Outcome == OK && (o.Verb == Read || o.Verb == Write || o.Verb == Update)
