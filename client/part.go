@@ -50,13 +50,23 @@ func (s *part) linkOf(l *lane) *link { return s.place.Load().node.links[l.index]
 
 // over returns the reason why calls to s are no longer made; nil if they are.
 func (s *part) over() error {
-	select {
-	case <-s.gone:
+	switch {
+	case isClosed(s.gone):
 		return errMisrouted
-	case <-s.space.closed:
+	case isClosed(s.space.closed):
 		return space.ErrClosed
+	}
+	return nil
+}
+
+// isClosed reports whether a channel to which nothing is sent is closed. It takes no lock, as asking for two channels
+// in one select would.
+func isClosed(c <-chan struct{}) bool {
+	select {
+	case <-c:
+		return true
 	default:
-		return nil
+		return false
 	}
 }
 
