@@ -215,7 +215,7 @@ func TestCompile_Refuses(t *testing.T) {
 	refused[Hidden](t, "an unexported field cannot be stored")
 	refused[Routes](t, "at most one route field")
 	refused[Role](t, "an embedded struct has no role")
-	refused[Nested](t, "field B of struct")
+	refused[Nested](t, "field A.B of template_test.Nested: chan values")
 	refused[generic[int]](t, "needs a Kind method")
 
 	_, err := template.Compile(nil)

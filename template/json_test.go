@@ -186,7 +186,7 @@ func TestInferSchema(t *testing.T) {
 	_, err = template.InferSchema("", nil, data)
 	require.Error(t, err)
 	_, err = template.InferSchema("k", nil, []byte(`{"":1}`))
-	require.ErrorContains(t, err, "empty name")
+	require.ErrorContains(t, err, "a field: the name is empty")
 }
 
 func TestRowFromMap(t *testing.T) {

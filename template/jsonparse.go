@@ -89,7 +89,7 @@ func parseObject(data []byte) ([]jsonMember, error) {
 			return nil, fmt.Errorf("field %q: %w", m.name, badJSON(err))
 		}
 		if seen[m.name] {
-			return nil, fmt.Errorf("template: field %q twice", m.name)
+			return nil, fmt.Errorf("template: field %q is there twice", m.name)
 		}
 		seen[m.name] = true
 		members = append(members, m)

@@ -27,12 +27,12 @@ func (cs compiler) layout(t reflect.Type) (*layout, error) {
 	l := &layout{}
 	for f := range t.Fields() {
 		if err := cs.embed(l, f); err != nil {
-			return nil, fmt.Errorf("field %s of %s: %w", f.Name, t, err)
+			return nil, inField(f.Name, t, err)
 		}
 	}
 	for f := range t.Fields() {
 		if err := cs.member(l, f); err != nil {
-			return nil, fmt.Errorf("field %s of %s: %w", f.Name, t, err)
+			return nil, inField(f.Name, t, err)
 		}
 	}
 	for i, m := range l.members {
@@ -132,7 +132,7 @@ func (l *layout) append(dst []byte, p unsafe.Pointer, depth int) ([]byte, error)
 		val := len(dst)
 		var err error
 		if dst, err = m.coder.appendSized(dst, unsafe.Add(p, m.offset), depth+1); err != nil {
-			return dst, fmt.Errorf("field %q: %w", m.Name, err)
+			return dst, inside(m.Name, err)
 		}
 		if len(dst) == val+1 {
 			dst = dst[:key] // null
@@ -159,7 +159,7 @@ func (l *layout) decode(p unsafe.Pointer, v Value, depth int) error {
 		}
 		m := &l.members[i]
 		if err := m.coder.set(unsafe.Add(p, m.offset), val, depth+1); err != nil {
-			return fmt.Errorf("field %q: %w", name, err)
+			return inside(name, err)
 		}
 	}
 	return nil

@@ -1,6 +1,7 @@
 package template
 
 import (
+	"encoding/json"
 	"fmt"
 	"math"
 	"strings"
@@ -61,6 +62,12 @@ func appendAs(dst []byte, c Class, v any) ([]byte, error) {
 func brief(v any) string {
 	const most = 100
 	text := fmt.Sprint(v)
+	switch v.(type) {
+	case []any, map[string]any: // as JSON has them
+		if b, err := json.Marshal(v); err == nil {
+			text = string(b)
+		}
+	}
 	if len(text) <= most {
 		return text
 	}

@@ -50,11 +50,11 @@ func TestMerge_Conflicts(t *testing.T) {
 func TestSchemaCheck(t *testing.T) {
 	t.Parallel()
 	for want, s := range map[string]template.Schema{
-		"kind: empty name":            {},
-		"name of 256 bytes":           {Kind: strings.Repeat("k", 256)},
+		"kind: the name is empty":     {},
+		"the name has 256 bytes":           {Kind: strings.Repeat("k", 256)},
 		"not valid UTF-8":             {Kind: "\xff"},
-		"field: empty name":           {Kind: "k", Fields: fields("")},
-		`field "a" twice`:             {Kind: "k", Fields: fields("a", "a")},
+		"a field: the name is empty":  {Kind: "k", Fields: fields("")},
+		`field "a" is there twice`:             {Kind: "k", Fields: fields("a", "a")},
 		"unknown class(0)":            {Kind: "k", Fields: []template.Field{{Name: "a"}}},
 		"unknown class(12)":           {Kind: "k", Fields: []template.Field{{Name: "a", Class: 12}}},
 		"unknown role 4":              {Kind: "k", Fields: []template.Field{{"a", template.Int, 4}}},
@@ -63,11 +63,11 @@ func TestSchemaCheck(t *testing.T) {
 			Kind:   "k",
 			Fields: []template.Field{{"a", template.Int, template.Route}, {"b", template.Int, template.Route}},
 		},
-		"not sorted":                {Kind: "k", Supers: []string{"b", "a"}},
-		"not distinct":              {Kind: "k", Supers: []string{"a", "a"}},
-		"embeds itself":             {Kind: "k", Supers: []string{"k"}},
-		"embedded kind: empty name": {Kind: "k", Supers: []string{""}},
-		"embeds 65 kinds":           {Kind: "k", Supers: make([]string, 65)},
+		"not sorted":                       {Kind: "k", Supers: []string{"b", "a"}},
+		"not distinct":                     {Kind: "k", Supers: []string{"a", "a"}},
+		"embeds itself":                    {Kind: "k", Supers: []string{"k"}},
+		"embedded kind: the name is empty": {Kind: "k", Supers: []string{""}},
+		"embeds 65 kinds":                  {Kind: "k", Supers: make([]string, 65)},
 	} {
 		require.ErrorContains(t, s.Check(), want)
 	}

@@ -37,11 +37,11 @@ func (s *Schema) checkFields() error {
 	routed := false
 	for _, f := range s.Fields {
 		if err := checkName(f.Name); err != nil {
-			return fmt.Errorf("field: %w", err)
+			return fmt.Errorf("a field: %w", err)
 		}
 		switch {
 		case seen[f.Name]:
-			return fmt.Errorf("field %q twice", f.Name)
+			return fmt.Errorf("field %q is there twice", f.Name)
 		case !f.Class.Valid():
 			return fmt.Errorf("field %q: unknown %s", f.Name, f.Class)
 		case f.Role&^(ID|Route) != 0:
@@ -76,11 +76,11 @@ func (s *Schema) checkSupers() error {
 func checkName(name string) error {
 	switch {
 	case name == "":
-		return errors.New("empty name")
+		return errors.New("the name is empty")
 	case len(name) > MaxNameLen:
-		return fmt.Errorf("name of %d bytes, more than %d", len(name), MaxNameLen)
+		return fmt.Errorf("the name has %d bytes; it may have %d", len(name), MaxNameLen)
 	case !utf8.ValidString(name):
-		return fmt.Errorf("name %q is not valid UTF-8", name)
+		return fmt.Errorf("the name %q is not valid UTF-8", name)
 	}
 	return nil
 }

@@ -48,11 +48,14 @@ command waits until that is done. If it is interrupted the move goes on.`,
 // parseMove reads SPACE or SPACE/PARTITION.
 func parseMove(where string, to []string) (*node.MoveRequest, error) {
 	space, number, several := strings.Cut(where, "/")
+	if err := checkSpace(space); err != nil {
+		return nil, err
+	}
 	move := &node.MoveRequest{Space: space, To: to}
 	if several {
 		n, err := strconv.ParseUint(number, 10, 12)
 		if err != nil {
-			return nil, fmt.Errorf("%q is no partition: name one as in jobs/3", where)
+			return nil, fmt.Errorf("%q names no partition: write SPACE/NUMBER, as in jobs/3", where)
 		}
 		move.Partition = uint16(n)
 	}
@@ -138,6 +141,9 @@ func (a *app) manage(ctx context.Context, r *node.ManageRequest, wait bool, left
 	return a.withNode(ctx, func(c *client.NodeClient) error {
 		body, err := json.Marshal(r)
 		if err != nil {
+			return err
+		}
+		if _, _, err := a.readCluster(ctx, c); err != nil {
 			return err
 		}
 		if _, err := c.Manage(ctx, body); err != nil || !wait {

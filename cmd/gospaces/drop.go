@@ -2,6 +2,7 @@ package main
 
 import (
 	"bufio"
+	"cmp"
 	"errors"
 	"fmt"
 	"strings"
@@ -31,6 +32,9 @@ kind go on waiting. The command asks for the name of each kind again, unless it 
 			for _, kind := range kinds {
 				if err := a.hintKind(ctx, sp, kind); err != nil {
 					return err
+				}
+				if schema, err := sp.Schema(ctx, kind); err != nil || schema == nil {
+					return cmp.Or(err, space.ErrNoMatch)
 				}
 				if !yes {
 					if err := a.confirm(answers, fmt.Sprintf("kind %q of space %q", kind, a.space), kind); err != nil {

@@ -30,6 +30,9 @@ func (a *app) exit(cmd *cobra.Command, err error) int {
 		return exitOK
 	}
 	code, says := exitError, forPeople(err)
+	if errors.Is(err, space.ErrLeaseEnded) {
+		says = strings.ReplaceAll(says, "lease ended", "ended, or never granted")
+	}
 	switch {
 	case errors.Is(err, space.ErrNoMatch):
 		return exitNoMatch // an answer, not a failure: print nothing
@@ -44,6 +47,8 @@ func (a *app) exit(cmd *cobra.Command, err error) int {
 	case !a.running || errors.As(err, new(usageError)):
 		code = exitUsage
 		says += " (see `" + cmd.CommandPath() + " --help`)"
+	case errors.Is(err, space.ErrInvalidArgument):
+		code = exitUsage // the server knows better
 	}
 	fmt.Fprintln(a.stderr, "gospaces:", says)
 	return code
@@ -55,10 +60,10 @@ func readerGone(err error) bool {
 	return ok && errors.Is(failed, syscall.EPIPE)
 }
 
-// packages matches the names of packages at the start of errors, which are for programmers.
+// packages matches the names of packages at the start of errors, and of kinds of errors, which are for programmers.
 var packages = regexp.MustCompile(
 	`(^|[:;] |\()(?:(?:space|template|replication|writeback|backup|client|txn|wire|load|partition|record|node|` +
-		`server|work): )+`)
+		`server|work|cluster|engine|postgres|invalid argument|invalid name): )+`)
 
 // forPeople returns the text of an error in one line, without the names of packages.
 func forPeople(err error) string { return packages.ReplaceAllString(oneLine(err.Error()), "$1") }

@@ -57,8 +57,8 @@ func settingErrors(err error) (all []*node.SettingError) {
 	return all
 }
 
-// settingsError returns the error of serve for settings that are wrong, and nil if err is about none. An address that is
-// in use is no mistake in the command line.
+// settingsError returns the error of serve for settings that are wrong, and nil if err is about none. An address that
+// is in use is no mistake in the command line.
 func settingsError(err error) error {
 	wrong := settingErrors(err)
 	if len(wrong) == 0 {

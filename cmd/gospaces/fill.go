@@ -30,7 +30,14 @@ type filler struct {
 // filled calls fill with a filler for spaces that are not there, or have no entries, and has those served that it
 // fills.
 func (a *app) filled(ctx context.Context, spaces []string, fill func(*filler) error) error {
-	if err := a.withClient(ctx, func(c *client.Client) error { return checkEmpty(ctx, c, spaces) }); err != nil {
+	t, err := a.topology(ctx)
+	if err == nil && len(t.Nodes) == 0 {
+		err = a.noCluster()
+	}
+	if err == nil {
+		err = a.withClient(ctx, func(c *client.Client) error { return checkEmpty(ctx, c, spaces) })
+	}
+	if err != nil {
 		return err
 	}
 	return a.withNode(ctx, func(c *client.NodeClient) error {
@@ -63,8 +70,8 @@ func checkEmpty(ctx context.Context, c *client.Client, spaces []string) error {
 		}
 		for _, k := range kinds {
 			if n := k.Count + k.Held + k.Delayed; n > 0 {
-				return fmt.Errorf("space %q is not empty: it has %d entries of kind %q; drop it first, or take what it has",
-					name, n, k.Schema.Kind)
+				return fmt.Errorf("space %q is not empty: it has %s of kind %q; drop it first, or take what it has",
+					name, entries(n), k.Schema.Kind)
 			}
 		}
 	}

@@ -1,11 +1,18 @@
 package main
 
-import "fmt"
+import (
+	"fmt"
+	"strings"
+)
 
 // perhaps returns ": did you mean PREFIXname?" with the known name that is most similar, or "" if none is similar.
 func perhaps(prefix, name string, known []string) string {
 	best, least := "", max(1, len(name)/4)+1
 	for _, k := range known {
+		if k != name && strings.EqualFold(k, name) {
+			best = k
+			break
+		}
 		if d := distance(name, k); d < least && d < len(k) {
 			best, least = k, d
 		}

@@ -2,8 +2,10 @@ package main
 
 import (
 	"context"
+	"encoding/json"
 	"errors"
 	"fmt"
+	"maps"
 	"slices"
 	"strings"
 
@@ -91,6 +93,9 @@ func (s *selection) query(ctx context.Context, sp space.Space, waits bool) (spac
 
 func (s *selection) conds(schema *template.Schema) (conds []template.Cond, err error) {
 	if s.example != nil {
+		if err := checkMembers(schema, s.example); err != nil {
+			return nil, err
+		}
 		if conds, err = template.CondsFromJSON(schema, s.example); err != nil {
 			return nil, err
 		}
@@ -103,6 +108,20 @@ func (s *selection) conds(schema *template.Schema) (conds []template.Cond, err e
 		conds = append(conds, cond)
 	}
 	return conds, template.CheckConds(schema, conds)
+}
+
+// checkMembers returns an error for a JSON object with a field that the kind lacks.
+func checkMembers(schema *template.Schema, object []byte) error {
+	var members map[string]json.RawMessage
+	if json.Unmarshal(object, &members) != nil {
+		return nil // the error of what reads it as a template is better
+	}
+	for _, name := range slices.Sorted(maps.Keys(members)) {
+		if schema.Index(name) < 0 {
+			return noField(schema, name)
+		}
+	}
+	return nil
 }
 
 func (s *selection) orders(schema *template.Schema) ([]template.Order, error) {
@@ -136,6 +155,9 @@ func noField(s *template.Schema, name string) error {
 	var names []string
 	for _, f := range s.Fields {
 		names = append(names, f.Name)
+	}
+	if hint := perhaps("", name, names); hint != "" {
+		return fmt.Errorf("kind %q has no field %q%s", s.Kind, name, hint)
 	}
 	return fmt.Errorf("kind %q has no field %q; it has %s", s.Kind, name, strings.Join(names, ", "))
 }

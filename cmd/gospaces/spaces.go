@@ -8,6 +8,7 @@ import (
 	"github.com/spf13/cobra"
 
 	"github.com/gospaces/gospaces/client"
+	"github.com/gospaces/gospaces/space"
 )
 
 func (a *app) spacesCommand() *cobra.Command {
@@ -118,8 +119,12 @@ name of each space again, unless it is told --yes.`,
 func (a *app) dropSpace(ctx context.Context, c *client.Client, name string, tables, yes bool,
 	answers *bufio.Reader,
 ) error {
-	if _, err := a.hintSpace(ctx, c, name); err != nil {
+	known, err := a.hintSpace(ctx, c, name)
+	if err != nil {
 		return err
+	}
+	if !known && !tables { // which may be those of a space that was dropped before
+		return space.ErrNoMatch
 	}
 	if !yes {
 		if err := a.confirm(answers, fmt.Sprintf("space %q, with all that it holds", name), name); err != nil {

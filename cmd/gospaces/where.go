@@ -56,12 +56,18 @@ func parseWhere(expr string) (comparison, error) {
 				"--where %q: after the field comes = != < <= > >= ^= (prefix), in (…), is null or is not null",
 				expr)
 		}
-		if strings.HasPrefix(s.rest, "=") {
-			return c, fmt.Errorf("--where %q: = compares, not ==; quote a value that begins with =", expr)
+		if s.rest != "" && strings.ContainsRune("=<>!", rune(s.rest[0])) {
+			return c, fmt.Errorf("--where %q: the operators are = != < <= > >= and ^= (prefix); "+
+				"quote a value that begins with %c", expr, s.rest[0])
 		}
+		quoted := strings.HasPrefix(s.space().rest, `"`)
 		var v string
 		v, err = s.operand("")
 		c.operands = []string{v}
+		if !quoted && severalIn(v) {
+			return c, fmt.Errorf("--where %q: give each condition a --where of its own, all of which must hold; "+
+				"quote a value that is a condition", expr)
+		}
 	}
 	if err == nil && s.space().rest != "" {
 		err = fmt.Errorf("unexpected %q at the end", s.rest)
@@ -70,6 +76,18 @@ func parseWhere(expr string) (comparison, error) {
 		return c, fmt.Errorf("--where %q: %w", expr, err)
 	}
 	return c, nil
+}
+
+// severalIn reports whether an unquoted value goes on with another condition, as in "5 and id = 1".
+func severalIn(value string) bool {
+	for _, word := range []string{" and ", " or ", " AND ", " OR ", " && ", " || "} {
+		if _, rest, ok := strings.Cut(value, word); ok {
+			if _, err := parseWhere(rest); err == nil {
+				return true
+			}
+		}
+	}
+	return false
 }
 
 // scanner scans a --where expression from the left. Every method skips white space first.

@@ -45,7 +45,7 @@ func TestParseWhere_SaysWhatIsWrong(t *testing.T) {
 		`priority`:          "after the field comes",
 		`priority 5`:        "after the field comes",
 		`priority =`:        "a value is missing",
-		`state == x`:        "= compares, not ==",
+		`state == x`:        "quote a value that begins with =",
 		`state in new`:      "a list in parentheses",
 		`state in (new`:     "a closing parenthesis",
 		`state in ()`:       "a value is missing",

@@ -98,6 +98,7 @@ func (w *writer) writeWhole(ctx context.Context, input io.Reader) error {
 		var o json.RawMessage
 		err := dec.Decode(&o)
 		if errors.Is(err, io.EOF) {
+			w.tellEmpty(len(all))
 			return w.write(ctx, all)
 		}
 		if err != nil {
@@ -122,10 +123,18 @@ func (w *writer) writeStream(ctx context.Context, input io.Reader) error {
 		}
 		switch {
 		case errors.Is(err, io.EOF):
+			w.tellEmpty(w.total)
 			return nil
 		case err != nil:
 			return w.stopped(badJSON(w.total+1, err))
 		}
+	}
+}
+
+// tellEmpty says that the input had no entries.
+func (w *writer) tellEmpty(entries int) {
+	if entries == 0 {
+		fmt.Fprintln(w.stderr, "gospaces: standard input has no JSON objects: nothing is written")
 	}
 }
 
@@ -251,6 +260,11 @@ func (w *writer) register(ctx context.Context, objects []json.RawMessage) (err e
 	}
 	if wanted == w.schema {
 		return nil
+	}
+	for i, o := range objects { // what cannot be written makes no schema
+		if _, err := template.ParseJSON(wanted, o); err != nil {
+			return usage("entry %d: %w", w.total+i+1, err)
+		}
 	}
 	if err := w.checkFields(w.schema, wanted); err != nil {
 		return err

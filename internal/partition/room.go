@@ -98,7 +98,7 @@ func (p *Partition) roomForRegistration() error {
 // roomForTxns returns the error if n transactions cannot begin.
 func (p *Partition) roomForTxns(n int) error {
 	if open := p.e.Transactions(); reached(open, n, p.cfg.Bounds.Txns) {
-		return full(fmt.Sprintf("%d transactions", open), int64(p.cfg.Bounds.Txns), "max-txns")
+		return full(fmt.Sprintf("%d transactions", open), int64(p.cfg.Bounds.Txns), "max-open-txns")
 	}
 	return nil
 }
