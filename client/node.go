@@ -7,6 +7,7 @@ import (
 	"slices"
 	"sync"
 	"sync/atomic"
+	"syscall"
 	"time"
 
 	"github.com/gospaces/gospaces/space"
@@ -126,7 +127,7 @@ func (c *Client) dial(ctx context.Context, addrs []string) (*node, error) {
 			if a.err == nil {
 				return nodes[a.of], nil
 			}
-			errs[a.of] = fmt.Errorf("client: dial %s: %w", nodes[a.of].addr, a.err)
+			errs[a.of] = fmt.Errorf("client: dial %s: %w", nodes[a.of].addr, advised(a.err))
 			switch {
 			case begun < len(nodes):
 				next.Reset(0)
@@ -135,4 +136,12 @@ func (c *Client) dial(ctx context.Context, addrs []string) (*node, error) {
 			}
 		}
 	}
+}
+
+// advised adds to the error of a connection that was refused what to do about it.
+func advised(err error) error {
+	if errors.Is(err, syscall.ECONNREFUSED) {
+		return fmt.Errorf("%w: no server listens there; `gospaces serve` starts one", err)
+	}
+	return err
 }

@@ -16,7 +16,7 @@ type Cluster struct {
 	Node string // of this node; one of Peers. The folder of a node belongs to it, and to this cluster
 
 	Peers  []Peer // the nodes with which the cluster begins, the same on all of them, this one included
-	Listen string // host:port to listen on for other nodes; "": the address of Node in Peers
+	Listen string // host:port, or :port, to listen on for other nodes; "": the address of Node in Peers
 
 	// Key is a secret that the nodes share. By it they know each other; what they send is encrypted. TLS is used in its
 	// place if that is set: certificates for both directions, since each node is a client of the others. Without either,
@@ -76,8 +76,9 @@ func (c *Cluster) Check() error {
 	if c.NATS != nil {
 		return errors.Join(append(errs, c.NATS.check(c))...)
 	}
-	if c.Listen != "" {
-		errs = append(errs, validAddr("Cluster.Listen", "is", c.Listen))
+	if _, port, err := net.SplitHostPort(c.Listen); c.Listen != "" && (err != nil || !isPort(port)) {
+		errs = append(errs, wrong("Cluster.Listen", "is %q; write HOST:PORT, or :PORT for all addresses of the machine",
+			c.Listen))
 	}
 	return errors.Join(append(errs, c.validSecret())...)
 }
@@ -111,13 +112,15 @@ func namesNode(name string) bool { return ValidName(name) == nil && name == stri
 // validAddr returns nil for an address with a host and a port.
 func validAddr(setting, verb, addr string) error {
 	host, port, err := net.SplitHostPort(addr)
-	if err == nil {
-		_, err = strconv.ParseUint(port, 10, 16)
-	}
-	if err != nil || host == "" || port == "0" {
+	if err != nil || host == "" || !isPort(port) {
 		return wrong(setting, "%s %q; write HOST:PORT", verb, addr)
 	}
 	return nil
+}
+
+func isPort(text string) bool {
+	n, err := strconv.ParseUint(text, 10, 16)
+	return err == nil && n > 0
 }
 
 // self returns this node as one of the peers.

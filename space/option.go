@@ -145,6 +145,9 @@ type orderOption struct {
 
 // OrderBy asks for the first match by these fields, instead of the oldest; a field with "-" before it descends. Null
 // comes before every value. Equals come in the order in which they were written. It cannot be combined with Or.
+//
+// A field that the kind does not have is null in all entries, so it orders nothing, and is no error: a later write may
+// add it. Check a name that a user has given with Space.Schema.
 func OrderBy(fields ...string) SelectOption { return orderOption{fields: fields} }
 
 func (o orderOption) apply(c *typedCall) { c.order = append(c.order, o.fields...) }

@@ -51,10 +51,10 @@ func TestSchemaCheck(t *testing.T) {
 	t.Parallel()
 	for want, s := range map[string]template.Schema{
 		"kind: the name is empty":     {},
-		"the name has 256 bytes":           {Kind: strings.Repeat("k", 256)},
+		"the name has 256 bytes":      {Kind: strings.Repeat("k", 256)},
 		"not valid UTF-8":             {Kind: "\xff"},
 		"a field: the name is empty":  {Kind: "k", Fields: fields("")},
-		`field "a" is there twice`:             {Kind: "k", Fields: fields("a", "a")},
+		`field "a" is there twice`:    {Kind: "k", Fields: fields("a", "a")},
 		"unknown class(0)":            {Kind: "k", Fields: []template.Field{{Name: "a"}}},
 		"unknown class(12)":           {Kind: "k", Fields: []template.Field{{Name: "a", Class: 12}}},
 		"unknown role 4":              {Kind: "k", Fields: []template.Field{{"a", template.Int, 4}}},

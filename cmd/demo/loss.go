@@ -97,5 +97,6 @@ func (l *loss) tell() {
 		return
 	}
 	say(fmt.Sprintf("Worker %d held %d jobs when it was killed. They were back after %.1f s, "+
-		"and the others do them.", l.worker.pid, l.back, l.took.Seconds()))
+		"when the lease that these workers ask for was over, and the others do them.",
+		l.worker.pid, l.back, l.took.Seconds()))
 }

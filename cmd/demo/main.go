@@ -121,7 +121,11 @@ func (d *demo) play(dsn string) error {
 // further says how to look further, and waits if all is to be kept for that.
 func (d *demo) further(s servers, dsn string) {
 	if !d.keep {
-		say("To look around in what is left, run it again with -keep (make demo ARGS=-keep). docs/cluster.md tells more.")
+		target, more := "demo", "docs/cluster.md"
+		if d.single {
+			target, more = "demo-single", "README.md"
+		}
+		say("To look around in what is left, run it again with -keep (make " + target + " ARGS=-keep). " + more + " tells more.")
 		return
 	}
 	program := filepath.Join(d.dir, "gospaces") + " --addr " + s.addrs()

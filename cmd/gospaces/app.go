@@ -109,10 +109,11 @@ func (a *app) clientConfig() client.Config {
 
 // dialError says what to do about the error of a connection.
 func (a *app) dialError(err error) error {
-	_, refused := errors.AsType[*net.OpError](err)
+	failed, refused := errors.AsType[*net.OpError](err)
 	switch {
 	case refused:
-		return fmt.Errorf("no server at %s: start one with `gospaces serve`, or name another with --addr (%w)", a.addr, err)
+		return fmt.Errorf("no server at %s: start one with `gospaces serve`, or name another with --addr (%w)", a.addr,
+			failed)
 	case errors.Is(err, space.ErrInvalidArgument):
 		return usageError{err}
 	case errors.Is(err, client.ErrNotServer):

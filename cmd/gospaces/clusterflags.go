@@ -30,7 +30,8 @@ func (c *clusterFlags) addTo(flags *pflag.FlagSet) {
 	flags.StringVar(&c.Name, "cluster", "", "name of the cluster of which this server is a node; none: it is alone")
 	flags.StringVar(&c.Node, "node", "", "name of this node")
 	flags.StringVar(&c.peers, "peers", "",
-		"nodes with which the cluster begins, as in a=10.0.0.1:6222,b=10.0.0.2:6222,c=10.0.0.3:6222: the same on all")
+		"nodes of the cluster, this one included, as in a=10.0.0.1:6222,b=10.0.0.2:6222,c=10.0.0.3:6222; "+
+			"the same on all when the cluster begins")
 	flags.StringVar(&c.nats.URL, "nats", "",
 		"URL of an existing NATS cluster, as in nats://n1:4222,nats://n2:4222, whose JetStream keeps the logs; "+
 			"--peers then names the nodes only, as in a,b,c; none: the nodes keep them")

@@ -35,9 +35,10 @@ command waits until that is done. If it is interrupted the move goes on.`,
 			if err != nil {
 				return usageError{err}
 			}
-			return a.manage(cmd.Context(), &node.ManageRequest{Move: move}, wait, func(st *clusterStatus) (string, error) {
-				return cmp.Or(st.moving(move.Space, int(move.Partition)), st.led(move)), nil
-			})
+			return asUsage(a.manage(cmd.Context(), &node.ManageRequest{Move: move}, wait,
+				func(st *clusterStatus) (string, error) {
+					return cmp.Or(st.moving(move.Space, int(move.Partition)), st.led(move)), nil
+				}))
 		},
 	}
 	cmd.Flags().StringSliceVar(&to, "to", nil, "nodes that are to have the replicas, the one that is to lead first")
@@ -75,8 +76,8 @@ that by itself). The command waits until that is done. --undo lets the node take
 		Args:    operands(1, 1),
 		RunE: func(cmd *cobra.Command, args []string) error {
 			request := &node.DrainRequest{Node: args[0], Leads: undo, Replicas: undo || primaries}
-			return a.manage(cmd.Context(), &node.ManageRequest{Drain: request}, wait && !undo,
-				func(st *clusterStatus) (string, error) { return st.draining(args[0], primaries) })
+			return asUsage(a.manage(cmd.Context(), &node.ManageRequest{Drain: request}, wait && !undo,
+				func(st *clusterStatus) (string, error) { return st.draining(args[0], primaries) }))
 		},
 	}
 	cmd.Flags().BoolVar(&primaries, "primaries", false, "only what the node leads; it keeps its replicas")

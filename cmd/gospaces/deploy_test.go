@@ -42,10 +42,10 @@ func requireServes(t *testing.T, args []string, env map[string]string) {
 			args[i] = "--cluster-key-file=" + key
 		}
 	}
-	// The port is none, so that it ends before it serves, at the first mistake that there is.
-	r := cliWith(t, known, "", append(args, "--admin=127.0.0.1:none", "--data="+t.TempDir())...)
+	// The address is not of this machine, so that it ends before it serves, after the settings were checked.
+	r := cliWith(t, known, "", append(args, "--admin=192.0.2.1:7421", "--data="+t.TempDir())...)
 	require.Equal(t, exitError, r.code, r.err)
-	require.Contains(t, r.err, "the admin address: listen tcp", "every setting is accepted")
+	require.Contains(t, r.err, "--admin is 192.0.2.1:7421, where the node cannot listen", "every setting is accepted")
 }
 
 func TestDeploy_Compose(t *testing.T) {

@@ -47,8 +47,6 @@ func (a *app) exit(cmd *cobra.Command, err error) int {
 	case !a.running || errors.As(err, new(usageError)):
 		code = exitUsage
 		says += " (see `" + cmd.CommandPath() + " --help`)"
-	case errors.Is(err, space.ErrInvalidArgument):
-		code = exitUsage // the server knows better
 	}
 	fmt.Fprintln(a.stderr, "gospaces:", says)
 	return code

@@ -115,7 +115,7 @@ func TestMirror_FullLogIsToldOf(t *testing.T) {
 	t.Parallel()
 	pg, dsn := spacetest.OwnPostgres(t)
 	require.Contains(t, cli(t, "serve", "--mirror-full", "wait").err, `"wait"; it is rebase, block or refuse`)
-	require.Contains(t, cli(t, "serve", "--mirror-lanes", "65").err, "over 65 connections; it may be 64 at most")
+	require.Contains(t, cli(t, "serve", "--mirror-lanes", "65").err, "--mirror-lanes is 65; it is 64 at most")
 	s := serve(t, "--data", t.TempDir(), "--postgres", dsn, "--mirror-log", "5000", "--mirror-full", "refuse")
 	s.must(t, "write", "job", `{"n": 0}`)
 	s.mirror(t, func(m mirror) bool { return m.Connected && m.LagGroups == 0 })

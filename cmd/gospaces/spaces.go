@@ -69,7 +69,7 @@ there for it to be served.`,
 		return a.withClient(cmd.Context(), func(c *client.Client) error {
 			for _, name := range names {
 				if err := c.CreateSpace(cmd.Context(), name, opts...); err != nil {
-					return fmt.Errorf("create space %q: %w", name, err)
+					return asUsage(fmt.Errorf("create space %q: %w", name, err))
 				}
 			}
 			return nil

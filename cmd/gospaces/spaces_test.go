@@ -51,6 +51,6 @@ func TestSpacesDrop_AsksForTheName(t *testing.T) {
 	require.Equal(t, exitNoMatch, r.code)
 	require.Contains(t, r.err, `there is no space "orders"`)
 	r = s.do(t, "spaces", "drop", "default", "--yes")
-	require.Equal(t, exitUsage, r.code)
+	require.Equal(t, exitError, r.code)
 	require.Contains(t, r.err, `space "default" cannot be dropped`)
 }

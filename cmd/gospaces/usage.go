@@ -8,6 +8,8 @@ import (
 
 	"github.com/spf13/cobra"
 	"github.com/spf13/pflag"
+
+	"github.com/gospaces/gospaces/space"
 )
 
 // usageError is a mistake of the user, in the command line or in the JSON input.
@@ -16,6 +18,14 @@ type usageError struct{ error }
 func (e usageError) Unwrap() error { return e.error }
 
 func usage(format string, args ...any) error { return usageError{fmt.Errorf(format, args...)} }
+
+// asUsage returns err as a mistake in usage if the server finds what was asked for invalid.
+func asUsage(err error) error {
+	if errors.Is(err, space.ErrInvalidArgument) {
+		return usageError{err}
+	}
+	return err
+}
 
 // operands returns a check of the number of operands, none of which may be blank; a negative number is no bound.
 func operands(least, most int) cobra.PositionalArgs {

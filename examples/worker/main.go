@@ -33,6 +33,7 @@ func main() {
 		log.Fatal(err)
 	}
 	defer sp.Close()
+	log.Print("waiting for jobs; Ctrl-C ends it")
 	if err := run(ctx, sp); err != nil {
 		log.Fatal(err)
 	}
@@ -50,5 +51,6 @@ func run(ctx context.Context, sp space.Space) error {
 }
 
 func do(_ context.Context, job Job) (string, error) {
+	log.Printf("doing job %d", job.ID)
 	return fmt.Sprintf("job %d is done", job.ID), nil
 }
