@@ -132,7 +132,7 @@ func (p *Partition) standUp() {
 func (p *Partition) hear(g record.Group) error {
 	p.mu.Lock()
 	defer p.mu.Unlock()
-	if g.Told {
+	if g.Told && (p.clock.running || p.isServed()) {
 		p.clock.hearNow(g.Clock)
 	}
 	if err := p.applyLocked(g); err != nil {
@@ -153,6 +153,17 @@ func (p *Partition) hear(g record.Group) error {
 		p.keepUp()
 	}
 	return nil
+}
+
+// isServed reports whether another serves the partition now, as far as that is known. The log may store the last message
+// of a primary only after that has failed, once it has a leader again: then the message is told late, and the time in it
+// is over.
+func (p *Partition) isServed() bool {
+	if p.cfg.Primary == nil {
+		return true
+	}
+	node, _ := p.cfg.Primary()
+	return node != ""
 }
 
 // Resign hands the partition over. Its calls are refused from now on; those that wait, and those that listen, end with

@@ -400,3 +400,27 @@ func indexes(t *testing.T, p *partition.Partition) (shapes []string) {
 	}
 	return shapes
 }
+
+// What a primary has sent last may be stored when it has failed. A replica that has just started, and has heard nothing
+// else, does not take the time in that message for the present one.
+func TestFollow_ALateMessageDoesNotTellTheTime(t *testing.T) {
+	t.Parallel()
+	k := newCrew(t, 0, 0)
+	require.NoError(t, k.views[1].p.Close())
+	k.views = k.views[:1]
+	p, q := k.views[0].p, k.join(1)
+	v := k.views[1]
+	v.served.Store(new(call.ElsewhereError)) // no node serves the partition, as far as it hears
+	heard := func() bool { at, _ := partition.At(p); there, _ := partition.At(q); return there == at }
+	require.Eventually(t, func() bool { return partition.RoleOf(q) == "follower" && heard() }, time.Minute, time.Millisecond)
+	for range 50 { // it is told of most of them
+		require.NoError(t, write(p, 1))
+		require.Eventually(t, heard, time.Minute, time.Millisecond)
+	}
+	require.False(t, partition.KnowsTime(q))
+	v.served.Store(nil)
+	require.Eventually(t, func() bool {
+		return write(p, 1) == nil && partition.KnowsTime(q)
+	}, time.Minute, time.Millisecond)
+	k.agree(0)
+}
