@@ -40,7 +40,7 @@ func TestLink(t *testing.T) {
 	require.Len(t, leaders, 1)
 }
 
-// A nudged follower stands for election, and the log goes on whoever leads it; the leader is not disturbed by a nudge.
+// A nudged follower stands for election, and the log goes on under any leader; the leader is not disturbed by a nudge.
 func TestNudge_IsAnElection(t *testing.T) {
 	t.Parallel()
 	k := newTrio(t, nil)

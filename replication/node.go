@@ -109,7 +109,8 @@ func (e *embedded) awaited(strangers bool) string {
 	if 2*len(there) > len(all) {
 		return fmt.Sprintf("waits for a leader: %d of %d nodes are there", len(there), max(len(there), len(all)))
 	}
-	missing := slices.DeleteFunc(slices.Sorted(slices.Values(all)), func(n string) bool { return slices.Contains(there, n) })
+	slices.Sort(all)
+	missing := slices.DeleteFunc(slices.Clone(all), func(n string) bool { return slices.Contains(there, n) })
 	why := fmt.Sprintf("waits for a majority: %d of %d nodes are there; not there: %s", len(there), len(all),
 		strings.Join(missing, ", "))
 	if strangers {

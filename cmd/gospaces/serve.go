@@ -9,6 +9,7 @@ import (
 	"time"
 
 	"github.com/spf13/cobra"
+	"github.com/spf13/pflag"
 
 	"github.com/gospaces/gospaces/node"
 	"github.com/gospaces/gospaces/replication"
@@ -50,7 +51,21 @@ read "name = value" with the names of the flags.`,
   gospaces serve --durability memory --listen localhost:0`,
 		Args: noOperands,
 	}
-	flags := cmd.Flags()
+	f.addTo(cmd.Flags())
+	cmd.RunE = func(cmd *cobra.Command, _ []string) error {
+		if err := a.readConfig(cmd, f.config); err != nil {
+			return usageError{err}
+		}
+		if err := cmp.Or(checkNumbers(cmd.LocalFlags()), f.cluster.checkAlone(cmd.LocalFlags())); err != nil {
+			return err
+		}
+		return a.serve(cmd.Context(), &f)
+	}
+	return cmd
+}
+
+// addTo adds the flags.
+func (f *serveFlags) addTo(flags *pflag.FlagSet) {
 	flags.StringVar(&f.Listen, "listen", "127.0.0.1:7420",
 		"address to serve on; port 0 takes any free one, :7420 serves other machines, too")
 	flags.StringVar(&f.Admin, "admin", "",
@@ -95,16 +110,6 @@ read "name = value" with the names of the flags.`,
 	flags.StringVar(&f.config, "config", "", "file with settings")
 	flags.BoolVar(&f.AcceptLoss, "accept-loss", false,
 		"go on with what is left of logs that are damaged, or have lost something; say it once, when a start asks for it")
-	cmd.RunE = func(cmd *cobra.Command, _ []string) error {
-		if err := a.readConfig(cmd, f.config); err != nil {
-			return usageError{err}
-		}
-		if err := cmp.Or(checkNumbers(cmd.LocalFlags()), f.cluster.checkAlone(cmd.LocalFlags())); err != nil {
-			return err
-		}
-		return a.serve(cmd.Context(), &f)
-	}
-	return cmd
 }
 
 // readConfig applies the settings of a file to the flags that neither the command line nor the environment has set.

@@ -16,8 +16,8 @@ import (
 	"github.com/gospaces/gospaces/replication"
 )
 
-// Control is the control partition, as one node has it: a replica of the State, which follows the log, and appends to
-// it while this node is the primary. Its methods may be called concurrently.
+// Control is the replica of the control partition on one node. It keeps the State by following the log, and appends
+// commands to the log while this node is the primary. Its methods may be called concurrently.
 type Control struct {
 	log    *replication.Log // set by open
 	self   string
@@ -36,7 +36,7 @@ type Control struct {
 	proposing sync.Mutex // held while a command is appended
 }
 
-// NewControl returns the control partition of a node. It has to be opened, and Run has to be called.
+// NewControl returns the replica of a node. The caller opens it and calls Run.
 func NewControl(self string, conn *nats.Conn, logger *slog.Logger) *Control {
 	return &Control{
 		self: self, conn: conn, logger: logger, told: make(chan struct{}, 1), state: &State{},
@@ -47,14 +47,14 @@ func NewControl(self string, conn *nats.Conn, logger *slog.Logger) *Control {
 // open gives the partition its log.
 func (c *Control) open(log *replication.Log) { c.log = log }
 
-// close ends the use of the log, also an append that waits for a majority.
+// close ends the use of the log, and an append that waits for a majority.
 func (c *Control) close() {
 	if c.log != nil {
 		c.log.Close()
 	}
 }
 
-// State returns the current state, which does not change, and a channel that is closed when there is another.
+// State returns the current state, which is immutable, and a channel that is closed when a newer one exists.
 func (c *Control) State() (*State, <-chan struct{}) {
 	c.mu.Lock()
 	defer c.mu.Unlock()
@@ -83,7 +83,7 @@ func (c *Control) Run(ctx context.Context) {
 // errLead ends following.
 var errLead = errors.New("cluster: this node is to lead the control partition")
 
-// follow applies what the log has, and what is appended, until this node is to lead.
+// follow applies the log, and what is appended to it, until this node is told to lead.
 func (c *Control) follow(ctx context.Context) error {
 	from, err := c.load(ctx)
 	if err != nil {
@@ -142,8 +142,8 @@ func (c *Control) replaceLocked(state *State) {
 	c.changed = make(chan struct{})
 }
 
-// lead claims the log, and takes proposals, until the log fails or another has claimed it. It returns nil if that is
-// how it ended, or the claim was refused.
+// lead claims the log and accepts proposals until the log fails or another node claims it. It returns nil in the latter
+// case, and if the claim is refused.
 func (c *Control) lead(ctx context.Context) error {
 	defer c.settle()
 	from, _ := c.State()
@@ -169,7 +169,7 @@ func (c *Control) lead(ctx context.Context) error {
 	return c.awaitEnd(ctx)
 }
 
-// begin makes this node the primary in an epoch; 0: it is the primary no longer.
+// begin makes this node the primary in an epoch; 0: it is not the primary any more.
 func (c *Control) begin(epoch uint64) {
 	c.mu.Lock()
 	defer c.mu.Unlock()
@@ -222,10 +222,9 @@ func clock() record.Clock {
 	return record.Clock{Space: now, Wall: now}
 }
 
-// Do has a command carried out by the primary, wherever that is, and returns the state with it, as soon as this node
-// has it too. It tries until ctx ends, whose cause it then returns; otherwise it returns the error of the command.
-// A command may have been carried out although an error is returned, and may be carried out twice: each is such that
-// this does no harm.
+// Do sends a command to the primary and returns the state that includes it, once this node has applied it. It retries
+// until ctx ends, and returns ctx's cause then; otherwise it returns the error of the command. A command may take effect
+// although Do returns an error, and may take effect twice: commands are idempotent.
 func (c *Control) Do(ctx context.Context, cmd *Command) (*State, error) {
 	body, err := json.Marshal(cmd)
 	if err != nil {
@@ -251,7 +250,7 @@ const askTimeout = time.Second
 // subjectControl is where the primary of the control partition is asked.
 const subjectControl = "gs.control"
 
-// ask asks the primary for a command, once.
+// ask sends a command to the primary, once.
 func (c *Control) ask(ctx context.Context, body []byte) (position uint64, err error) {
 	if c.leads() {
 		return c.propose(ctx, body)

@@ -10,19 +10,19 @@ import (
 	"github.com/gospaces/gospaces/txn"
 )
 
-// controller carries out, on the node that leads the control partition, what the State asks for: it makes and removes
-// the logs of partitions. Each step is such that a successor can do it again.
+// controller carries out what the State asks for, on the node that leads the control partition: it makes, moves and
+// removes the logs of partitions. Its steps are idempotent, since a successor may repeat them.
 type controller struct {
 	m     *Member
 	moved time.Time                 // when the last move to balance the nodes began
-	waits map[txn.Address]time.Time // since when moves wait, or when that was told last
+	waits map[txn.Address]time.Time // since when moves wait, or when that was last logged
 }
 
 func newController(m *Member) *controller {
 	return &controller{m: m, waits: map[txn.Address]time.Time{}}
 }
 
-// longWait is how often it is told what a move waits for.
+// longWait is the interval at which the reason why a move waits is logged.
 const longWait = 30 * time.Second
 
 // DefaultSpace is there from the start.
@@ -52,7 +52,7 @@ func (c *controller) run(ctx context.Context) {
 	}
 }
 
-// work does what is to be done in a state.
+// work takes the next steps that a state asks for.
 func (c *controller) work(ctx context.Context, state *State) {
 	if state.Spaces[DefaultSpace] == nil && len(state.Nodes) >= c.m.cfg.Replicas {
 		c.report(ctx, DefaultSpace, c.makeDefault(ctx, state))
@@ -97,7 +97,7 @@ func (c *controller) makeDefault(ctx context.Context, state *State) error {
 	return err
 }
 
-// make has the logs of a new space made.
+// make makes the logs of a new space.
 func (c *controller) make(ctx context.Context, name *NamedSpace, sp *Space) error {
 	for i, p := range sp.Partitions {
 		err := bounded(ctx, func(ctx context.Context) error {
@@ -111,7 +111,7 @@ func (c *controller) make(ctx context.Context, name *NamedSpace, sp *Space) erro
 	return err
 }
 
-// remove has the logs of a dropped space removed.
+// remove removes the logs of a dropped space.
 func (c *controller) remove(ctx context.Context, name *NamedSpace, sp *Space) error {
 	for i := range sp.Partitions {
 		err := bounded(ctx, func(ctx context.Context) error { return c.m.cfg.Store.Drop(ctx, name.Name, i) })
@@ -123,8 +123,8 @@ func (c *controller) remove(ctx context.Context, name *NamedSpace, sp *Space) er
 	return err
 }
 
-// settle goes on with the moves of a space's partitions. A move has these steps, of which the State keeps the first and
-// the last: the nodes that are to have replicas follow the partition; the log moves to them; one of them leads.
+// settle takes the next steps in the moves of a space's partitions. A move has three steps: the new nodes follow the
+// partition; the log moves to them; the first of them leads. The State records the begin and the end of a move.
 func (c *controller) settle(ctx context.Context, name string, sp *Space) error {
 	var errs []error
 	for i, p := range sp.Partitions {
@@ -150,7 +150,7 @@ func (c *controller) settle(ctx context.Context, name string, sp *Space) error {
 	return errors.Join(errs...)
 }
 
-// await tells from time to time what a move waits for.
+// await logs from time to time what a move waits for.
 func (c *controller) await(at txn.Address, p Partition, reason string) {
 	since, waits := c.waits[at]
 	switch {
@@ -196,7 +196,7 @@ func (c *controller) step(ctx context.Context, at txn.Address, p Partition) (rea
 	return "", nil
 }
 
-// balance begins the next move that brings replicas where they should be, if all that there are are well.
+// balance begins the next move that brings replicas where they should be, if all replicas are well.
 func (c *controller) balance(ctx context.Context, state *State) {
 	move := nextMove(state)
 	if move == nil || !c.isWhole(state) || !state.hasLeaver() && time.Since(c.moved) < c.m.cfg.Timing.Settle {

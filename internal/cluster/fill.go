@@ -34,8 +34,8 @@ func (m *Member) FillSpace(ctx context.Context, name string, partitions, replica
 	}
 }
 
-// OpenSpace has a space served that was filled. It returns when all living nodes know it, and its partitions are
-// served; or ctx's cause. It returns ErrNoSpace.
+// OpenSpace begins the service of a space that was filled. It returns when all living nodes know it, and its partitions
+// are served; or ctx's cause. It returns ErrNoSpace.
 func (m *Member) OpenSpace(ctx context.Context, name, incarnation string) error {
 	state, err := m.control.Do(ctx, &Command{Filled: &NamedSpace{name, incarnation}})
 	if err != nil {

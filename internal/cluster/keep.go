@@ -9,12 +9,12 @@ import (
 	"github.com/gospaces/gospaces/replication"
 )
 
-// keepEvery is the number of commands after which a node keeps the state in a snapshot. The log of the control
-// partition has some of these numbers of messages, however long the cluster runs.
+// keepEvery is the number of commands after which a node takes a snapshot of the state. It bounds the log of the control
+// partition to a few times as many messages.
 const keepEvery = 1000
 
-// keep has this node keep the state in a snapshot after some commands, until ctx ends, and removes from the log what
-// nodes do not need any more: one that was away for longer gets the snapshot of another.
+// keep takes a snapshot of the state after every so many commands, until ctx ends, and removes from the log what nodes
+// do not need any more: a node that was away for longer fetches the snapshot of another.
 func (c *Control) keep(ctx context.Context, every uint64) {
 	kept := uint64(0)
 	for {
@@ -33,7 +33,7 @@ func (c *Control) keep(ctx context.Context, every uint64) {
 	}
 }
 
-// snapshot keeps a state. If this node leads, it shortens the log.
+// snapshot stores a state. If this node leads, it shortens the log.
 func (c *Control) snapshot(ctx context.Context, state *State) error {
 	body, err := json.Marshal(state)
 	if err != nil {

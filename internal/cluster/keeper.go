@@ -17,7 +17,7 @@ import (
 // Replica is one replica of a partition on this node, as its Keeper sees it. Its methods may be called concurrently;
 // those without a context do not block.
 type Replica interface {
-	// Serving returns the epoch in which the replica serves the partition; false while it does not, or not for sure.
+	// Serving returns the epoch in which the replica serves the partition; false if it does not, or is not sure to.
 	Serving() (epoch uint64, ok bool)
 	// Position returns the position of the log up to which the replica has applied it.
 	Position() uint64
@@ -26,13 +26,13 @@ type Replica interface {
 	Able() error
 	// Fit returns why the log cannot be written on this node, such as a full disk; nil if it can.
 	Fit() error
-	// Primary returns who writes the log, as far as the replica has read it.
+	// Primary returns the writer of the log, as far as the replica has read it.
 	Primary() replication.Primary
 	// Raft returns the state of the group that keeps the log, on this node.
 	Raft() replication.Raft
-	// Lead makes the replica the primary, once that is safe. It returns an error if it has not become that.
+	// Lead makes the replica the primary once that is safe. It returns an error if it did not become the primary.
 	Lead(ctx context.Context) error
-	// Resign ends that, and names the node that is to lead.
+	// Resign gives up the partition in favour of an heir.
 	Resign(ctx context.Context, heir string) error
 	// Verify makes a replica that serves the partition notice if another has claimed it. A primary without calls would
 	// not.
@@ -169,7 +169,7 @@ type watch struct {
 	settled  time.Time           // since when the replica that is to lead could; zero: it cannot, or leads
 }
 
-// look does what is to be done about a replica now.
+// look takes the next step for a replica, if there is one.
 func (w *watch) look(ctx context.Context, now time.Time) {
 	k := w.keeper
 	epoch, serves := w.replica.Serving()
@@ -199,7 +199,7 @@ func (w *watch) look(ctx context.Context, now time.Time) {
 	}
 }
 
-// due reports whether it is this replica's turn to lead.
+// due reports whether it is the turn of this replica to lead.
 func (w *watch) due(owner replication.Primary, turn int, now time.Time) bool {
 	k := w.keeper
 	later := time.Duration(turn) * k.timing.Stagger
@@ -245,7 +245,7 @@ func (w *watch) lead(ctx context.Context) {
 	})
 }
 
-// verify makes the replica, which another has replaced, notice that.
+// verify makes a replica notice that another has replaced it.
 func (w *watch) verify(ctx context.Context) {
 	w.change(func() {
 		if err := w.replica.Verify(ctx); err != nil {
@@ -282,8 +282,8 @@ func (w *watch) change(do func()) {
 	})
 }
 
-// giveUp hands over a partition that is led here and had better be led elsewhere: at once if this node is drained, or
-// not fit, or an operator has asked for that; and after a while if another node is ranked first and leads fewer.
+// giveUp hands over a partition that this node leads and another should lead: at once if this node is drained or unfit,
+// or the partition is being moved; and after a while if another node is ranked first and leads fewer partitions.
 func (w *watch) giveUp(ctx context.Context, now time.Time) {
 	k := w.keeper
 	if k.drained.Load() || w.replica.Fit() != nil {
@@ -309,9 +309,8 @@ func (w *watch) giveUp(ctx context.Context, now time.Time) {
 	}
 }
 
-// isEven reports whether primaries are spread more evenly if the partition is led by another node, and takes note of
-// it. A hand-over ends some transactions, so there is none for nothing; and the next has to wait until the heartbeats
-// tell of this one.
+// isEven reports whether primaries are spread more evenly if another node leads the partition, and records the time. A
+// hand-over ends some transactions, so it must have a use; and the next one waits until heartbeats tell of this one.
 func (w *watch) isEven(node string, now time.Time) bool {
 	k := w.keeper
 	if w.at == ControlAt || k.sight.Leads(k.self) < k.sight.Leads(node)+2 || now.Sub(k.evened) < k.timing.Stagger {
@@ -375,7 +374,7 @@ func (w *watch) ranking() []string {
 	return w.ranked
 }
 
-// far is by how many positions an engine may be behind another and still be as good.
+// far is the number of positions by which an engine may be behind another and still count as equal.
 const far = 256
 
 // ahead reports whether a replica is better placed to lead than another: it has applied far more; or it has more of the
@@ -407,7 +406,7 @@ func (w *watch) bringLog(raft replication.Raft, now time.Time) {
 	}
 }
 
-// keepLed has the log of a partition led by a living node.
+// keepLed makes a living node lead the log of a partition.
 func (w *watch) keepLed(raft replication.Raft, turn int, now time.Time) {
 	k := w.keeper
 	k.mu.Lock()
@@ -431,8 +430,8 @@ type election struct {
 	next   time.Time // no nudge before
 }
 
-// due reports whether the group is to be nudged here, and takes note of it. turn is how many nodes are better placed to
-// do so.
+// due reports whether this node should nudge the group now, and records that. turn is the number of nodes that are
+// better placed to do so.
 func (e *election) due(raft replication.Raft, sight *Sight, timing Timing, members []string, turn int,
 	now time.Time,
 ) bool {

@@ -31,9 +31,9 @@ type Config struct {
 	Logger   *slog.Logger
 }
 
-// Host has the replicas of this node.
+// Host opens and closes the replicas of this node.
 type Host interface {
-	// Open starts the replica of a partition. It blocks while the replica makes its state, or until ctx ends.
+	// Open starts the replica of a partition. It blocks until the replica has made its state, or ctx ends.
 	Open(ctx context.Context, at txn.Address) (Replica, error)
 	// Close ends the replica of a partition, which Open has started. It blocks until the replica has ended.
 	Close(at txn.Address, why Ending)
@@ -58,7 +58,7 @@ type Ending uint8
 
 const (
 	Stopped Ending = iota // the node stops
-	Moved                 // the replica is to be on this node no more
+	Moved                 // the replica has moved to another node
 	Dropped               // the space was dropped
 )
 
@@ -74,7 +74,7 @@ func (c *Config) controlNodes() []string {
 	return nodes[:min(len(nodes), 3)]
 }
 
-// NewMember returns a member of the cluster of a store. Join has to follow.
+// NewMember returns a member of the cluster of a store. The caller calls Join next.
 func NewMember(cfg Config) *Member {
 	if cfg.Logger == nil {
 		cfg.Logger = slog.New(slog.DiscardHandler)
@@ -90,8 +90,8 @@ func NewMember(cfg Config) *Member {
 	return m
 }
 
-// Join makes this node a member of the cluster. It returns when the node follows the control partition and is known to
-// the others, or ctx's cause. The caller leaves the cluster by Leave, whatever Join has returned.
+// Join makes this node a member of the cluster. It blocks until the node follows the control partition and the others
+// know it, and returns ctx's cause if ctx ends first. The caller calls Leave in the end, also after an error.
 func (m *Member) Join(ctx context.Context) error {
 	log, err := openControl(ctx, m.cfg)
 	if err != nil {
@@ -115,7 +115,7 @@ func (m *Member) Join(ctx context.Context) error {
 	return m.announce(ctx)
 }
 
-// openControl opens the log of the control partition, and has it made when the cluster is new.
+// openControl opens the log of the control partition, and makes it when the cluster is new.
 func openControl(ctx context.Context, cfg Config) (*replication.Log, error) {
 	for {
 		if err := cfg.Store.Create(ctx, ControlSpace, 0, "control", cfg.controlNodes()); err != nil {
@@ -141,8 +141,8 @@ func (m *Member) joinCommand() *Command {
 	return &Command{Join: &Joined{m.self, Node{Addr: m.cfg.Addr, Zone: m.cfg.Zone, Version: m.cfg.Version}}}
 }
 
-// HandOver makes other nodes lead what this one leads, as far as there are any that can, until ctx ends. The State does
-// not change here any more: calls that wait for that end. Leave has to follow.
+// HandOver makes other nodes lead what this one leads, if any of them can. It blocks until they do, or ctx ends. The
+// State does not change here any more: calls that wait for that end. The caller calls Leave next.
 func (m *Member) HandOver(ctx context.Context) {
 	defer m.control.close()
 	if ctx.Err() != nil {
@@ -162,8 +162,8 @@ func (m *Member) Drain(ctx context.Context, node string, duty Duty) error {
 	return err
 }
 
-// Move has the replicas of a partition be on some nodes, the first of which is to lead it. It returns when the State
-// says so; the move takes a while longer. It returns ErrNoSpace, ErrNoNode, ErrMove, and the cause of ctx's end.
+// Move begins to move the replicas of a partition to some nodes, the first of which will lead it. It returns when the
+// State has the move, which takes a while longer. It returns ErrNoSpace, ErrNoNode, ErrMove, and the cause of ctx's end.
 func (m *Member) Move(ctx context.Context, at txn.Address, to []string) error {
 	_, err := m.control.Do(ctx, &Command{Move: &Move{at.Space, int(at.Partition), to}})
 	return err
@@ -231,7 +231,7 @@ func areCurrent(have []replication.Replica, on []string) bool {
 	return sameNodes(nodes, on)
 }
 
-// Plan returns the moves that would bring replicas where they should be, in their order.
+// Plan returns, in order, the moves that would bring replicas where they should be.
 func (m *Member) Plan() (moves []Move) {
 	s, _ := m.control.State()
 	for {
@@ -296,7 +296,7 @@ func (m *Member) hear(msg *nats.Msg) {
 	}
 }
 
-// keepMetaLed has JetStream's own group led, without which its API answers nothing.
+// keepMetaLed keeps a leader for JetStream's own group, without which its API does not answer.
 func (m *Member) keepMetaLed(ctx context.Context) {
 	var e election
 	t := time.NewTicker(m.cfg.Timing.Beat)

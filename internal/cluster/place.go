@@ -53,7 +53,7 @@ func choose(s *State, space string, partition, replicas int) []string {
 	return chosen
 }
 
-// weight is how well a node suits a partition, by chance.
+// weight returns a hash that ranks nodes for a partition.
 func weight(space string, partition int, node string) uint64 {
 	h := fnv.New64a()
 	_, _ = h.Write([]byte(space))
@@ -154,7 +154,7 @@ func (s *State) load() map[string]int {
 	return load
 }
 
-// gain is how urgent it is that a replica moves from one node to another.
+// gain returns the urgency of moving a replica from one node to another.
 func gain(load map[string]int, from, to string) int {
 	if many, stays := load[from]; stays {
 		return many - load[to]

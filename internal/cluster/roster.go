@@ -9,7 +9,7 @@ import (
 	"github.com/gospaces/gospaces/txn"
 )
 
-// roster has the replicas on this node be those that the State places on it.
+// roster opens and closes replicas on this node, as the State places them.
 type roster struct {
 	m       *Member
 	tended  map[txn.Address]*tended
@@ -29,7 +29,7 @@ type tended struct {
 	placed Partition // guarded by mu
 }
 
-// place tells where the replicas of the partition are to be.
+// place records where the State places the replicas of the partition.
 func (t *tended) place(p Partition) {
 	t.mu.Lock()
 	defer t.mu.Unlock()
@@ -37,7 +37,7 @@ func (t *tended) place(p Partition) {
 	t.keeper.Rank(t.at, p.Ranked(), p.Nodes, p.Target != nil)
 }
 
-// watch has a replica that was opened watched.
+// watch gives an open replica to the keeper.
 func (t *tended) watch(r Replica) {
 	t.mu.Lock()
 	defer t.mu.Unlock()
@@ -65,7 +65,7 @@ type errDismissed struct{ why Ending }
 
 func (errDismissed) Error() string { return "cluster: the replica is not to be on this node" }
 
-// compare starts the replicas that are missing, and ends those that are not to be here.
+// compare starts the replicas that the State places here, and ends the others.
 func (r *roster) compare(ctx context.Context, state *State) {
 	if node := state.Nodes[r.m.self]; !r.m.leaving.Load() {
 		r.m.keeper.drained.Store(node.Duty != Leads)
@@ -137,7 +137,7 @@ func (r *roster) start(ctx context.Context, at txn.Address, incarnation string, 
 	})
 }
 
-// tend opens a replica, has it watched, and closes it when ctx ends.
+// tend opens a replica, gives it to the keeper, and closes it when ctx ends.
 func (r *roster) tend(ctx context.Context, t *tended) {
 	pauses := &backoff.Backoff{Min: 50 * time.Millisecond, Max: 2 * time.Second}
 	for ctx.Err() == nil {

@@ -43,7 +43,7 @@ func NewSight(self string, timing Timing) *Sight {
 	return &Sight{self: self, timing: timing, nodes: map[string]*seen{}, served: map[txn.Address]serving{}}
 }
 
-// Hear takes note of a heartbeat.
+// Hear records a heartbeat.
 func (s *Sight) Hear(b *Beat) {
 	s.mu.Lock()
 	defer s.mu.Unlock()
@@ -127,7 +127,7 @@ type Place struct {
 	Epoch uint64
 }
 
-// Served returns who serves a partition; false if no living node says that it does.
+// Served returns the place where a partition is served; false if no living node says that it serves it.
 func (s *Sight) Served(at txn.Address) (Place, bool) {
 	s.mu.Lock()
 	defer s.mu.Unlock()

@@ -9,13 +9,13 @@ import (
 	"github.com/gospaces/gospaces/txn"
 )
 
-// State is what all nodes agree on: the content of the control partition. It is never changed: each command of the log
+// State is the content of the control partition, on which all nodes agree. It is immutable: each command of the log
 // makes a new one.
 type State struct {
 	Position uint64            `json:"position"`           // of the last command
 	Founders []string          `json:"founders,omitempty"` // the nodes that have replicas of the control partition
 	Nodes    map[string]Node   `json:"nodes,omitempty"`
-	NodesAt  uint64            `json:"nodes_at,omitempty"` // position of the last change of who is a node, and where
+	NodesAt  uint64            `json:"nodes_at,omitempty"` // position of the last change of nodes or their addresses
 	Spaces   map[string]*Space `json:"spaces,omitempty"`
 }
 
@@ -27,7 +27,7 @@ type Node struct {
 	Duty    Duty   `json:"duty,omitempty"`
 }
 
-// Duty is what a node is to do for the cluster.
+// Duty is what a node does for the cluster.
 type Duty string
 
 const (
@@ -107,7 +107,7 @@ type Founded struct {
 	Were  []string `json:"were,omitempty"` // the nodes that these replace; nil: the cluster is new
 }
 
-// Joined tells that a node is a member, with what it says of itself.
+// Joined makes a node a member, or changes what it says of itself.
 type Joined struct {
 	Name string `json:"name"`
 	Node
@@ -145,7 +145,7 @@ type Move struct {
 	To        []string `json:"to"`
 }
 
-// Settled tells that the replicas of a partition are where they are to be.
+// Settled records that the move of a partition has ended.
 type Settled struct {
 	Name      string   `json:"name"`
 	Partition int      `json:"partition"`
@@ -168,8 +168,8 @@ var (
 	ErrCommand = errors.New("cluster: unknown command")
 )
 
-// next returns the state after a command at a position. If the command is refused, it returns why, and the state is
-// changed by no more than its position.
+// next returns the state after a command at a position. If the command is refused, it returns the reason, and a state
+// of which only the position has changed.
 func (s *State) next(position uint64, c *Command) (*State, error) {
 	n := &State{
 		Position: position, Founders: s.Founders, Nodes: maps.Clone(s.Nodes), NodesAt: s.NodesAt,
@@ -266,8 +266,8 @@ func (s *State) drain(d *Drained) error {
 	return nil
 }
 
-// divert turns moves to a node that leaves away from it, if the partition has a node that can take its place: the moves
-// would not end if the node is lost.
+// divert replaces a node that leaves in the targets of moves, if another can take its place: the moves would not end if
+// the node is lost.
 func (s *State) divert(node string) {
 	for name, sp := range s.Spaces {
 		for i, p := range sp.Partitions {
@@ -416,7 +416,7 @@ func (s *State) settle(m *Settled) error {
 	})
 }
 
-// sameNodes reports whether two lists name the same nodes, in whatever order.
+// sameNodes reports whether two lists name the same nodes, in any order.
 func sameNodes(a, b []string) bool {
 	return slices.Equal(slices.Sorted(slices.Values(a)), slices.Sorted(slices.Values(b)))
 }

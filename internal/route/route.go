@@ -1,5 +1,5 @@
 // Package route says in which partition of its space an entry lives, and which partitions a template may have matches
-// in. It is pure: the same value goes to the same partition for ever, whoever computes it.
+// in. It is pure: the same value goes to the same partition for ever, on every machine.
 package route
 
 import (
