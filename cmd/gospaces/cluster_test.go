@@ -56,6 +56,21 @@ func TestCluster_IsToldByTheNodeThatIsAsked(t *testing.T) {
 	}
 	require.Equal(t, 3, leads, "each partition is led once")
 
+	for _, to := range []string{"a,b,c", "b,c,a", "c,a,b"} { // the first leads at once, however even that is
+		first := to[:1]
+		r := cli(t, "--addr", c.Addrs(), "cluster", "move", "jobs/1", "--to", to)
+		require.Equal(t, exitOK, r.code, r.err)
+		var st clusterStatus
+		r = cli(t, "--addr", c.Addrs(), "cluster", "status")
+		require.NoError(t, json.Unmarshal([]byte(r.out), &st), r.err)
+		for _, p := range st.Partitions {
+			if p.Space == "jobs" && p.Partition == 1 {
+				require.Equal(t, first, p.Primary)
+			}
+		}
+	}
+	require.Eventually(t, settled, time.Minute, 50*time.Millisecond)
+
 	create := func(args ...string) result {
 		return cli(t, append([]string{"--addr", c.Addrs(), "spaces", "create"}, args...)...)
 	}

@@ -137,8 +137,8 @@ type NamedSpace struct {
 	Incarnation string `json:"incarnation"`
 }
 
-// Move names the nodes that are to have the replicas of a partition, the first of which is to lead it. The same nodes
-// in another order only change who leads.
+// Move names the nodes that are to have the replicas of a partition, the first of which is to lead it. It has ended when
+// that is so.
 type Move struct {
 	Name      string   `json:"name"`
 	Partition int      `json:"partition"`
@@ -397,11 +397,7 @@ func (s *State) move(m *Move) error {
 				return fmt.Errorf("%w: two replicas on node %q", ErrMove, node)
 			}
 		}
-		if p.Target == nil && sameNodes(m.To, p.Nodes) {
-			p.Nodes = m.To
-		} else {
-			p.Target = m.To // also back to where it was: its log may have moved
-		}
+		p.Target = m.To // also if it is there: its log may have moved, or another node leads it
 		return nil
 	})
 }

@@ -70,10 +70,12 @@ func TestState_PartitionsMove(t *testing.T) {
 	s := follow(t, join("a", ""), join("b", ""), join("c", ""), join("d", ""),
 		&Command{Create: &Created{"jobs", "x", []Partition{{Nodes: []string{"a", "b", "c"}}}}},
 		&Command{Move: &Move{"jobs", 0, []string{"c", "a", "b"}}})
-	require.Equal(t, Partition{Nodes: []string{"c", "a", "b"}}, s.Spaces["jobs"].Partitions[0],
-		"only the first is another")
+	require.Equal(t, Partition{Nodes: []string{"a", "b", "c"}, Target: []string{"c", "a", "b"}},
+		s.Spaces["jobs"].Partitions[0], "it has not ended before c leads")
+	s, err := s.next(6, &Command{Settle: &Settled{"jobs", 0, []string{"c", "a", "b"}}})
+	require.NoError(t, err)
 
-	s, err := s.next(7, &Command{Move: &Move{"jobs", 0, []string{"d", "a", "b"}}})
+	s, err = s.next(7, &Command{Move: &Move{"jobs", 0, []string{"d", "a", "b"}}})
 	require.NoError(t, err)
 	p := s.Spaces["jobs"].Partitions[0]
 	require.Equal(t, Partition{Nodes: []string{"c", "a", "b"}, Target: []string{"d", "a", "b"}}, p)
