@@ -78,6 +78,7 @@ func (f *fleet) join(ctx context.Context, addr string) error {
 	f.member = cluster.NewMember(cluster.Config{
 		Store: f.store, Founders: c.founders(), Addr: cmp.Or(c.Advertise, c.reachable(addr)), Zone: c.Zone,
 		Version: f.cfg.Version, Replicas: c.Replicas, Timing: c.timing(), Host: f, Logger: f.cfg.Logger,
+		Scarce: f.budget.Scarce,
 	})
 	if err := f.member.Join(ctx); err != nil {
 		return err
@@ -85,6 +86,7 @@ func (f *fleet) join(ctx context.Context, addr string) error {
 	f.beside.Go(f.announceSpaces)
 	f.beside.Go(f.watchHealth)
 	f.beside.Go(func() { f.spans.Watch(f.ctx) })
+	f.beside.Go(func() { f.watchCrowds(f.ctx) })
 	if f.pool != nil {
 		f.beside.Go(f.shareConns)
 	}

@@ -1,6 +1,7 @@
 package spacetest
 
 import (
+	"cmp"
 	"context"
 	crand "crypto/rand"
 	"encoding/json"
@@ -36,6 +37,7 @@ type ClusterConfig struct {
 
 	SnapshotBytes int64  // as node.Config has it
 	MaxMemory     string // serve --max-memory of each process; "": its default
+	LeastMemory   string // that of the last node, if it is another
 
 	Process bool // run each node as a separate process, which can be killed
 }
@@ -358,7 +360,7 @@ func (n *ClusterNode) startProcess() (running, error) {
 	cfg := n.of.cfg
 	for flag, value := range map[string]string{
 		"--durability": cfg.Durability, "--postgres": cfg.Postgres, "--replicas": positive(cfg.Replicas),
-		"--snapshot-bytes": positive(int(cfg.SnapshotBytes)), "--max-memory": cfg.MaxMemory,
+		"--snapshot-bytes": positive(int(cfg.SnapshotBytes)), "--max-memory": n.maxMemory(),
 	} {
 		if value != "" {
 			args = append(args, flag, value)
@@ -376,6 +378,14 @@ func (n *ClusterNode) startProcess() (running, error) {
 		return nil, err
 	}
 	return p, nil
+}
+
+// maxMemory returns the node's serve --max-memory.
+func (n *ClusterNode) maxMemory() string {
+	if cfg := n.of.cfg; n == n.of.Nodes[len(n.of.Nodes)-1] {
+		return cmp.Or(cfg.LeastMemory, cfg.MaxMemory)
+	}
+	return n.of.cfg.MaxMemory
 }
 
 // positive returns a number as a flag has it; "" for 0.

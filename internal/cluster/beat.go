@@ -13,6 +13,7 @@ type Beat struct {
 	Node    string
 	Addr    string // for clients
 	Early   bool   // beside the regular ones, because there is news
+	Scarce  bool   // the node has too little memory for more entries
 	Control uint64 // position up to which the node has applied the control log
 	Parts   []Part // the replicas on the node
 }
@@ -40,7 +41,7 @@ var errBeat = errors.New("cluster: malformed heartbeat")
 func appendBeat(dst []byte, b *Beat) []byte {
 	dst = append(dst, beatVersion)
 	dst = appendString(appendString(dst, b.Node), b.Addr)
-	dst = binary.AppendUvarint(append(dst, flag(b.Early)), b.Control)
+	dst = binary.AppendUvarint(append(dst, flag(b.Early)|flag(b.Scarce)<<1), b.Control)
 	dst = binary.AppendUvarint(dst, uint64(len(b.Parts)))
 	for _, p := range b.Parts {
 		dst = appendString(dst, p.At.Space)
@@ -73,7 +74,10 @@ func parseBeat(data []byte) (*Beat, error) {
 	if v := d.byte(); v != beatVersion {
 		return nil, fmt.Errorf("%w: version %d", errBeat, v)
 	}
-	b := &Beat{Node: d.string(), Addr: d.string(), Early: d.byte() == 1, Control: d.uvarint()}
+	b := &Beat{Node: d.string(), Addr: d.string()}
+	flags := d.byte()
+	b.Early, b.Scarce, b.Control = flags&1 != 0, flags&2 != 0, d.uvarint()
+	d.bad = d.bad || flags > 3
 	for n := d.uvarint(); n > 0 && !d.bad; n-- {
 		p := Part{At: txn.Address{Space: d.string()}}
 		number := d.uvarint()

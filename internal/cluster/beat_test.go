@@ -12,7 +12,7 @@ import (
 func TestBeat_IsReadAsItWasWritten(t *testing.T) {
 	t.Parallel()
 	b := &Beat{
-		Node: "a", Addr: "10.0.0.1:7420", Control: 12,
+		Node: "a", Addr: "10.0.0.1:7420", Scarce: true, Control: 12,
 		Parts: []Part{
 			{At: txn.Address{Space: "jobs", Partition: 3}, Epoch: 7, Position: 900, Index: 1000, Able: true},
 			{At: txn.Address{Space: "default"}, Why: "it is reading its log"},

@@ -18,7 +18,7 @@ import (
 	"github.com/gospaces/gospaces/txn"
 )
 
-// Config configures a Member. All fields are required, but for Zone, Version and Logger.
+// Config configures a Member. All fields are required, but for Zone, Version, Scarce and Logger.
 type Config struct {
 	Store    *replication.Store // of the cluster
 	Founders []string           // the nodes with which the cluster began; the same on all
@@ -28,6 +28,7 @@ type Config struct {
 	Replicas int                // of the space that is there from the start
 	Timing   Timing
 	Host     Host
+	Scarce   func() bool // whether this node has too little memory for more entries; it does not block
 	Logger   *slog.Logger
 }
 
@@ -275,6 +276,7 @@ func (m *Member) beat(ctx context.Context, sub *nats.Subscription) {
 	var buf []byte
 	for early := false; ; {
 		b := Beat{Early: early, Node: m.self, Addr: m.cfg.Addr, Control: m.control.Position(), Parts: m.keeper.Parts()}
+		b.Scarce = m.cfg.Scarce != nil && m.cfg.Scarce()
 		buf = appendBeat(buf[:0], &b)
 		if err := m.cfg.Store.Conn().Publish(subjectBeat, buf); err != nil {
 			m.cfg.Logger.Debug("heartbeat not sent", "error", err)

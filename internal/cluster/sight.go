@@ -28,6 +28,7 @@ type seen struct {
 	at      int64 // when it came
 	addr    string
 	control uint64
+	scarce  bool
 	parts   map[txn.Address]Part
 }
 
@@ -50,7 +51,9 @@ func (s *Sight) Hear(b *Beat) {
 	if b.Node == s.self && !b.Early {
 		s.beats++
 	}
-	n := &seen{at: s.beats, addr: b.Addr, control: b.Control, parts: make(map[txn.Address]Part, len(b.Parts))}
+	n := &seen{
+		at: s.beats, addr: b.Addr, control: b.Control, scarce: b.Scarce, parts: make(map[txn.Address]Part, len(b.Parts)),
+	}
 	for _, p := range b.Parts {
 		n.parts[p.At] = p
 		if p.Epoch > 0 && p.Epoch >= s.served[p.At].epoch {
@@ -84,6 +87,14 @@ func (s *Sight) silentLocked(node string) time.Duration {
 
 // Alive reports whether a node is not suspected.
 func (s *Sight) Alive(node string) bool { return s.Silent(node) < s.timing.Suspect }
+
+// Scarce reports whether a node is alive, and has too little memory for more entries.
+func (s *Sight) Scarce(node string) bool {
+	s.mu.Lock()
+	defer s.mu.Unlock()
+	n := s.nodes[node]
+	return n != nil && n.scarce && s.silentLocked(node) < s.timing.Suspect
+}
 
 // Living returns the nodes that are not suspected, this one included, sorted.
 func (s *Sight) Living() []string {

@@ -19,7 +19,9 @@ func (p *Partition) load(ctx context.Context, progress func(done, total uint64))
 		if len(records) > 0 && record.Op(records[0]) == record.Unread {
 			return p.loadUnread(records)
 		}
-		return l.Add(records)
+		err := l.Add(records)
+		p.settle()
+		return err
 	}, progress)
 	if err != nil || l == nil {
 		return position, err
@@ -30,6 +32,7 @@ func (p *Partition) load(ctx context.Context, progress func(done, total uint64))
 	if err := l.Finish(); err != nil {
 		return position, err
 	}
+	p.settle()
 	for id, seq := range p.e.Registrations() {
 		b := &p.listener(id).backlog
 		b.last, b.acked = seq, seq

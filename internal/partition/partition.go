@@ -117,7 +117,8 @@ type Partition struct {
 	turns  chan struct{}   // holds an element for each current reading
 
 	kinds atomic.Pointer[kinds]
-	clock clock // set before Start ends
+	clock clock                 // set before Start ends
+	crowd atomic.Pointer[error] // see Crowd; nil: there is room
 
 	mu   mutex
 	e    *engine.Engine

@@ -27,11 +27,32 @@ func full(what string, bound int64, setting string) error {
 // reached reports whether have plus more exceeds bound.
 func reached(have, more, bound int) bool { return bound > 0 && have+more > bound }
 
+// Crowd makes calls that store more fail with err while the memory of another process is scarce that has a replica, or
+// no longer if err is nil. err wraps call.ErrSpaceFull.
+func (p *Partition) Crowd(err error) {
+	if err == nil {
+		p.crowd.Store(nil)
+	} else {
+		p.crowd.Store(&err)
+	}
+}
+
+// isScarce reports whether memory is scarce, here or where another replica is.
+func (p *Partition) isScarce() bool { return p.cfg.Budget.Scarce() || p.crowd.Load() != nil }
+
+// noRoom returns the error of a call that would store more, while that is so.
+func (p *Partition) noRoom() error {
+	if err := p.crowd.Load(); err != nil && !p.cfg.Budget.Scarce() {
+		return *err
+	}
+	return p.cfg.Budget.Refuse(call.ErrSpaceFull)
+}
+
 // roomFor returns the error if drafts cannot be stored because memory is scarce, or one of their kinds is full. The
 // lock is held.
 func (p *Partition) roomFor(drafts []call.Draft) error {
-	if b := p.cfg.Budget; b.Scarce() && !p.e.Fits(drafts) {
-		return b.Refuse(call.ErrSpaceFull)
+	if p.isScarce() && !p.e.Fits(drafts) {
+		return p.noRoom()
 	}
 	if p.cfg.Bounds.KindEntries > 0 || p.cfg.Bounds.KindBytes > 0 {
 		return p.roomInKinds(drafts)
@@ -78,8 +99,8 @@ func (p *Partition) roomForKind(s *template.Schema) error {
 		return nil
 	case reached(n, 1, p.cfg.Bounds.Kinds):
 		return full(fmt.Sprintf("%d kinds", n), int64(p.cfg.Bounds.Kinds), "max-kinds")
-	case p.cfg.Budget.Scarce():
-		return p.cfg.Budget.Refuse(call.ErrSpaceFull)
+	case p.isScarce():
+		return p.noRoom()
 	}
 	return nil
 }
@@ -89,8 +110,8 @@ func (p *Partition) roomForRegistration() error {
 	switch n := p.e.NumRegistrations(); {
 	case reached(n, 1, p.cfg.Bounds.Registrations):
 		return full(fmt.Sprintf("%d registrations", n), int64(p.cfg.Bounds.Registrations), "max-registrations")
-	case p.cfg.Budget.Scarce():
-		return p.cfg.Budget.Refuse(call.ErrSpaceFull)
+	case p.isScarce():
+		return p.noRoom()
 	}
 	return nil
 }
