@@ -37,7 +37,7 @@ command waits until that is done. If it is interrupted the move goes on.`,
 			}
 			return asUsage(a.manage(cmd.Context(), &node.ManageRequest{Move: move}, wait,
 				func(st *clusterStatus) (string, error) {
-					return cmp.Or(st.moving(move.Space, int(move.Partition)), st.led(move)), nil
+					return st.moving(move.Space, int(move.Partition)), nil
 				}))
 		},
 	}
@@ -210,21 +210,11 @@ func (st *clusterStatus) moving(space string, partition int) string {
 	var left []string
 	for _, p := range st.Partitions {
 		if len(p.Target) > 0 && (space == "" || p.Space == space && p.Partition == partition) {
-			left = append(left, fmt.Sprintf("%s/%d moves to %s", p.Space, p.Partition, strings.Join(p.Target, ", ")))
+			left = append(left, fmt.Sprintf("%s/%d moves to %s, and is led by %s", p.Space, p.Partition,
+				strings.Join(p.Target, ", "), cmp.Or(p.Primary, "no node")))
 		}
 	}
 	return strings.Join(left, "; ")
-}
-
-// led says who leads a partition if that is not yet who is to; "" if it is.
-func (st *clusterStatus) led(move *node.MoveRequest) string {
-	for _, p := range st.Partitions {
-		if p.Space == move.Space && p.Partition == int(move.Partition) && p.Primary != move.To[0] {
-			return fmt.Sprintf("%s/%d is led by %s until %s is ready",
-				p.Space, p.Partition, cmp.Or(p.Primary, "no node"), move.To[0])
-		}
-	}
-	return ""
 }
 
 // draining says what a node has that is to be drained; "" if nothing. It returns an error if there are too few other
