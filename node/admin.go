@@ -1,11 +1,13 @@
 package node
 
 import (
+	"context"
 	"errors"
 	"fmt"
 	"net"
 	"net/http"
 	"net/http/pprof"
+	"sync"
 	"time"
 
 	"github.com/prometheus/client_golang/prometheus"
@@ -21,6 +23,9 @@ type admin struct {
 	listener net.Listener
 	server   *http.Server
 	done     chan error // the result of Serve
+
+	stop     context.CancelFunc // of the sampling
+	sampling sync.WaitGroup
 }
 
 // startAdmin begins to serve the admin address.
@@ -62,6 +67,9 @@ func (n *Node) startAdmin() error {
 		listener: listener, server: &http.Server{Handler: mux, ReadHeaderTimeout: 10 * time.Second},
 		done: make(chan error, 1),
 	}
+	ctx, stop := context.WithCancel(context.Background())
+	n.admin.stop = stop
+	n.admin.sampling.Go(func() { n.sampleAges(ctx) })
 	go func() { n.admin.done <- n.admin.server.Serve(listener) }()
 	return nil
 }
@@ -71,6 +79,8 @@ func (a *admin) close() error {
 	if a == nil {
 		return nil
 	}
+	a.stop()
+	a.sampling.Wait()
 	err := a.server.Close() // readers of a profile are not waited for
 	if served := <-a.done; !errors.Is(served, http.ErrServerClosed) {
 		err = errors.Join(err, served)

@@ -49,6 +49,7 @@ func TestAdmin_TellsOperators(t *testing.T) {
 		`gospaces_ready 1`,
 		`gospaces_entries\{partition="0",space="default",state="ready"\} 3`,
 		`gospaces_partition_serving\{partition="0",space="default"\} 1`,
+		`gospaces_oldest_entry_seconds\{kind="job",partition="0",space="default"\} \d`,
 		`gospaces_log_append_seconds_count [1-9]\d*`,
 		`process_resident_memory_bytes \d`,
 	} {
@@ -57,6 +58,12 @@ func TestAdmin_TellsOperators(t *testing.T) {
 	code, body = get(t, n, "/status")
 	require.Equal(t, 200, code, body)
 	require.Contains(t, body, `"ready":3`)
+	for range 3 {
+		_, err := space.Take(t.Context(), sp, job{})
+		require.NoError(t, err)
+	}
+	_, body = get(t, n, "/metrics")
+	require.NotContains(t, body, "gospaces_oldest_entry_seconds{", "there is no entry")
 	code, _ = get(t, n, "/nothing")
 	require.Equal(t, 404, code)
 }

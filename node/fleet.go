@@ -296,7 +296,13 @@ func (r replica) LeadHere() error                { return r.log.LeadHere() }
 func (r replica) Verify(ctx context.Context) error { return r.partition.VerifyPrimary(ctx) }
 
 // Resign implements cluster.Replica.
-func (r replica) Resign(ctx context.Context, heir string) error { return r.partition.Resign(ctx, heir) }
+func (r replica) Resign(ctx context.Context, heir string) error {
+	err := r.partition.Resign(ctx, heir)
+	if err == nil {
+		r.handed.Add(1)
+	}
+	return err
+}
 
 // at returns the replica of a partition on this node, or nil.
 func (f *fleet) at(a txn.Address) *hosted {

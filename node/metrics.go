@@ -46,6 +46,11 @@ var (
 	serves = gauge("partition_serving", "1 if this node serves the partition.", "space", "partition")
 	terms  = counter("partition_terms_total", "How often this node has become the primary of the partition.", "space",
 		"partition")
+	handovers = counter("partition_handovers_total", "How often this node has handed the partition over to another.",
+		"space", "partition")
+	oldest = gauge("oldest_entry_seconds",
+		"Age of the oldest entry that may be taken, to about a second; since the start of the node at most.",
+		"space", "partition", "kind")
 	entries      = gauge("entries", "Entries, by what may be done with them.", "space", "partition", "state")
 	waiting      = gauge("waiting_calls", "Calls that wait for an entry.", "space", "partition")
 	listening    = gauge("registrations", "Registrations for events.", "space", "partition")
@@ -114,6 +119,14 @@ func (c collector) Collect(ch chan<- prometheus.Metric) {
 			to.putSpace(&s.Partitions[i], s.Name, strconv.Itoa(s.Partitions[i].Partition))
 		}
 	}
+	for _, s := range n.replicas() {
+		if s.standby && s.partition.Err() != nil {
+			continue // another node tells
+		}
+		for kind, age := range s.oldest() {
+			to.put(oldest, age, s.at.Space, strconv.Itoa(int(s.at.Partition)), kind)
+		}
+	}
 	if st.Cluster != nil {
 		to.putCluster(st.Cluster)
 	}
@@ -154,6 +167,7 @@ func (to sink) putSpace(s *spaceStatus, space, partition string) {
 	to.put(serves, truth(s.Error == "" && s.Role != follower), space, partition)
 	if s.Role != "" {
 		to.put(terms, s.Terms, space, partition)
+		to.put(handovers, s.Handovers, space, partition)
 	}
 	to.put(entries, s.Entries.Ready, space, partition, "ready")
 	to.put(entries, s.Entries.Held, space, partition, "held")

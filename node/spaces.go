@@ -67,6 +67,8 @@ type hosted struct {
 	snapshots   *snapshotter      // nil with Memory
 	standby     bool              // it is one of several replicas of a cluster
 	terms       atomic.Uint64     // how often it has become the primary
+	handed      atomic.Uint64     // how often it has handed that over
+	ages        ages              // of its entries, if there is an admin address
 	lost        bool              // it is being dropped, and its log is gone; guarded by spaces.mu
 
 	ctx     context.Context // for the mirror, the guard and the snapshots; ends with the space

@@ -73,7 +73,8 @@ type spaceStatus struct {
 	Partition int    `json:"partition,omitempty"`
 	// in a cluster: primary, follower, or an earlier stage of the replica
 	Role          string        `json:"role,omitempty"`
-	Terms         uint64        `json:"terms,omitempty"` // how often the replica has become the primary
+	Terms         uint64        `json:"terms,omitempty"`     // how often the replica has become the primary
+	Handovers     uint64        `json:"handovers,omitempty"` // how often it has handed that over
 	Entries       entriesStatus `json:"entries"`
 	Waiting       int           `json:"waiting"`
 	Registrations int           `json:"registrations"`
@@ -203,7 +204,7 @@ func (s *hosted) status() spaceStatus {
 		st.MirrorFull = s.guard.status()
 	}
 	if s.standby {
-		st.Terms = s.terms.Load()
+		st.Terms, st.Handovers = s.terms.Load(), s.handed.Load()
 		if st.Role = s.partition.Role(); st.Role == follower {
 			st.Error, st.Log.Error = "", "" // another node serves it
 		}

@@ -357,6 +357,21 @@ func (p *Partition) Highest() uint64 {
 	return p.e.Highest()
 }
 
+// LastOrder returns the place of the youngest entry in the order of all that have become visible.
+func (p *Partition) LastOrder() uint64 {
+	p.mu.Lock()
+	defer p.mu.Unlock()
+	return p.e.LastOrder()
+}
+
+// OldestFree calls fn for each kind with entries that may be taken, with the place of the oldest in the order of all. fn
+// must not call p.
+func (p *Partition) OldestFree(fn func(kind string, order uint64)) {
+	p.mu.Lock()
+	defer p.mu.Unlock()
+	p.e.OldestFree(fn)
+}
+
 // Stats are the numbers of a partition.
 type Stats struct {
 	Entries       int // including invisible ones

@@ -45,6 +45,9 @@ func (p *Pool) State() State { return p.state }
 // Len returns the number of entries.
 func (p *Pool) Len() int { return int(p.all.n) }
 
+// Oldest returns the oldest entry in p; 0 if there is none.
+func (p *Pool) Oldest() Slot { return p.all.head }
+
 // Append adds an entry that is younger than all others in p.
 func (p *Pool) Append(s Slot) {
 	p.table.entries.at(s).State = p.state
