@@ -38,6 +38,9 @@ type Cluster struct {
 
 	Replicas int     // number of nodes that have a new space; 0: 3
 	Patience float64 // factor for the times after which nodes suspect each other; 0: 1, for nodes in one place
+
+	// AuditEvery is how many messages of its log a partition appends until its replicas compare their states; 0: 65536.
+	AuditEvery uint64
 }
 
 // NATS names a NATS cluster, and the account to use.
@@ -50,6 +53,7 @@ type Peer = replication.Peer
 func (c *Cluster) setDefaults(listen, durability string) error {
 	c.Replicas = cmp.Or(c.Replicas, 3)
 	c.Patience = cmp.Or(c.Patience, 1)
+	c.AuditEvery = cmp.Or(c.AuditEvery, 1<<16)
 	errs := []error{c.log(durability).Check()}
 	switch {
 	case c.Replicas < 1 || c.Replicas > call.MaxReplicas:

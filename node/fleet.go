@@ -129,7 +129,7 @@ func (f *fleet) Open(ctx context.Context, at txn.Address) (cluster.Replica, erro
 	cfg := partitionConfig(f.cfg, f.budget, at)
 	cfg.Log, cfg.Standby, cfg.Logger = guardedLog{log, s.guard}, true, logger
 	cfg.Lease, cfg.Patience = f.cfg.Cluster.timing().Lease, f.cfg.Cluster.timing().Wait
-	cfg.Gather = gather
+	cfg.Gather, cfg.AuditEvery = gather, f.cfg.Cluster.AuditEvery
 	cfg.Primary = func() (string, uint64) { return f.primary(at) }
 	cfg.Txns, cfg.Scattered = f.spans, true
 	s.partition = partition.New(cfg)

@@ -44,7 +44,11 @@ var (
 	spaceError  = gauge("space_refused", "1 for a space that is not served; the status says why.", "space")
 
 	serves = gauge("partition_serving", "1 if this node serves the partition.", "space", "partition")
-	terms  = counter("partition_terms_total", "How often this node has become the primary of the partition.", "space",
+	audits = counter("audits_total", "How often this node has compared its replica's state with that of the primary.",
+		"space", "partition")
+	differed = counter("audits_differed_total", "How often these states differed. The replica was made anew.",
+		"space", "partition")
+	terms = counter("partition_terms_total", "How often this node has become the primary of the partition.", "space",
 		"partition")
 	handovers = counter("partition_handovers_total", "How often this node has handed the partition over to another.",
 		"space", "partition")
@@ -168,6 +172,8 @@ func (to sink) putSpace(s *spaceStatus, space, partition string) {
 	if s.Role != "" {
 		to.put(terms, s.Terms, space, partition)
 		to.put(handovers, s.Handovers, space, partition)
+		to.put(audits, s.Audits, space, partition)
+		to.put(differed, s.Differed, space, partition)
 	}
 	to.put(entries, s.Entries.Ready, space, partition, "ready")
 	to.put(entries, s.Entries.Held, space, partition, "held")

@@ -86,7 +86,10 @@ type spaceStatus struct {
 	Error    string `json:"error,omitempty"`    // why calls are refused
 	Throttle string `json:"throttle,omitempty"` // why calls that change the space are refused, or wait
 	// refused or delayed for such a reason since the start of the server; waiting calls count at each attempt
-	Throttled  uint64          `json:"throttled_calls"`
+	Throttled uint64 `json:"throttled_calls"`
+	// how often this replica, a follower, has compared its state with the primary's, and how often it differed
+	Audits     uint64          `json:"audits,omitempty"`
+	Differed   uint64          `json:"audits_differed,omitempty"`
 	Log        *logStatus      `json:"log,omitempty"`
 	Snapshot   *snapshotStatus `json:"snapshot,omitempty"`
 	Mirror     *mirrorStatus   `json:"mirror,omitempty"`
@@ -187,6 +190,7 @@ func (s *hosted) status() spaceStatus {
 		Name: s.at.String(), Partition: int(s.at.Partition), Waiting: p.Waiting, Registrations: p.Registrations, Txns: p.Txns,
 		Kinds:  p.Kinds,
 		Memory: p.Memory, Prepared: p.Prepared, Error: text(p.Err), Throttle: text(p.Throttle), Throttled: p.Throttled,
+		Audits: p.Audits, Differed: p.Differed,
 	}
 	st.Entries = entriesStatus{Ready: p.Ready, Held: p.Apart.Held, Delayed: p.Apart.Delayed}
 	if s.log != nil {

@@ -143,6 +143,22 @@ func (l *Log) Load(
 	return 0, clock, nil
 }
 
+// Distrust removes the snapshots on this node, because the states that they lead to were found wrong: Load then goes on
+// from that of another node, or from the beginning of the log. It must not be called while one is taken.
+func (l *Log) Distrust() error {
+	positions, err := l.Snapshots()
+	if err != nil {
+		return err
+	}
+	var errs []error
+	for _, p := range positions {
+		if l.otherAt(p) == "" { // it is this log's
+			errs = append(errs, os.Remove(l.snapshotPath(p)))
+		}
+	}
+	return errors.Join(errs...)
+}
+
 // discount records that a snapshot is damaged: another one must be kept in case of damage.
 func (l *Log) discount(position uint64) {
 	l.stateMu.Lock()

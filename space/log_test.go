@@ -86,3 +86,4 @@ func (*memoryLog) Follow(context.Context, uint64, func(record.Group) error) erro
 }
 
 func (*memoryLog) Resign(string, record.Clock) error { panic("this log has no heirs") }
+func (*memoryLog) Distrust() error                   { panic("this log has no images") }

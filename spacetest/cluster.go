@@ -36,6 +36,7 @@ type ClusterConfig struct {
 	NATS *node.NATS // as node.Cluster has it; of nodes in this process
 
 	SnapshotBytes int64  // as node.Config has it
+	AuditEvery    uint64 // as node.Cluster has it; of nodes in this process
 	MaxMemory     string // serve --max-memory of each process; "": its default
 	LeastMemory   string // that of the last node, if it is another
 
@@ -256,8 +257,11 @@ type nodeStatus struct {
 		}
 	}
 	Spaces []struct {
-		Name    string
-		Waiting int
+		Name     string
+		Role     string
+		Waiting  int
+		Audits   uint64
+		Differed uint64 `json:"audits_differed"`
 	}
 }
 
@@ -270,6 +274,23 @@ func (n *ClusterNode) status() (status nodeStatus, up bool, err error) {
 		err = json.Unmarshal(run.node.Status(), &status)
 	}
 	return status, up, err
+}
+
+// ReplicaStatus is what a node says of its replica of a space of one partition.
+type ReplicaStatus struct {
+	Role             string
+	Audits, Differed uint64
+}
+
+// Replica returns what a node of this process says of its replica of a space; the zero value if it has none, or is down.
+func (c *ClusterHandle) Replica(node, space string) (r ReplicaStatus) {
+	status, _, _ := c.Node(node).status()
+	for _, s := range status.Spaces {
+		if s.Name == space {
+			r = ReplicaStatus{s.Role, s.Audits, s.Differed}
+		}
+	}
+	return r
 }
 
 // Waiting implements Waiter.
@@ -339,8 +360,11 @@ func (n *ClusterNode) startHere() (running, error) {
 	}
 	started, err := node.Start(ctx, node.Config{
 		Listen: n.Addr, Data: n.data, Durability: cfg.Durability, Postgres: cfg.Postgres, SnapshotBytes: cfg.SnapshotBytes,
-		Cluster: &node.Cluster{Name: "test", Node: n.Name, Peers: peers, Replicas: cfg.Replicas, NATS: cfg.NATS},
-		Logger:  logger,
+		Cluster: &node.Cluster{
+			Name: "test", Node: n.Name, Peers: peers, Replicas: cfg.Replicas, NATS: cfg.NATS,
+			AuditEvery: cfg.AuditEvery,
+		},
+		Logger: logger,
 	})
 	if err != nil {
 		return nil, err

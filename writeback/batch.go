@@ -182,9 +182,11 @@ func decodeKinds(g record.Group) (kinds map[uint32]*template.Schema, dropped []u
 // apply applies one record. An entry that is not visible yet has a row like any other. Registrations and events have no
 // effect on the database, nor has a transaction before it commits.
 func (b *batch) apply(r *record.Record, at int64) {
-	if r.Op != record.Together && r.Op != record.Noop { // which belong to no call
-		b.records++
+	switch r.Op {
+	case record.Together, record.Noop, record.Audit, record.Checksum: // they belong to no call
+		return
 	}
+	b.records++
 	switch r.Op {
 	case record.Put, record.PutLater, record.Entry:
 		b.put(r)

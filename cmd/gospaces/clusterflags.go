@@ -49,12 +49,14 @@ func (c *clusterFlags) addTo(flags *pflag.FlagSet) {
 	flags.IntVar(&c.Replicas, "replicas", 3, "nodes that have each space: more than half of them must be up")
 	flags.Float64Var(&c.Patience, "patience", 1,
 		"factor for the times after which nodes suspect each other; 5 suits nodes on different continents")
+	flags.Uint64Var(&c.AuditEvery, "audit-every", 1<<16,
+		"messages that the log of a partition grows by until its replicas compare their states")
 }
 
 // forCluster are the flags that mean nothing without --cluster.
 var forCluster = []string{
 	"node", "peers", "zone", "cluster-listen", "advertise", "cluster-key-file", "cluster-cert", "cluster-cert-key",
-	"cluster-ca", "replicas", "patience", "nats", "creds",
+	"cluster-ca", "replicas", "patience", "audit-every", "nats", "creds",
 }
 
 // checkAlone refuses settings of a cluster for a server that is alone, from wherever they come.

@@ -21,6 +21,7 @@ var flagOf = map[string]string{
 	"Cluster.Listen": "cluster-listen", "Cluster.Advertise": "advertise",
 	"Cluster.Key": "cluster-key-file", "Cluster.TLS": "cluster-cert", "Cluster.NATS": "nats",
 	"Cluster.Replicas": "replicas", "Cluster.Patience": "patience",
+	"Cluster.AuditEvery": "audit-every",
 
 	"Limits.Memory": "max-memory", "Limits.Connections": "max-connections", "Limits.Spaces": "max-spaces",
 	"Limits.Waits": "max-waits", "Limits.Registrations": "max-registrations", "Limits.Txns": "max-open-txns",

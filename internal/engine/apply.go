@@ -124,6 +124,10 @@ func (e *Engine) apply(r *record.Record) error {
 		k.delete(e, p.Slot)
 	case record.EndSession, record.Wrote, record.Done, record.Received:
 		return e.applyOutcome(r)
+	case record.Audit:
+		e.Audit = true
+	case record.Checksum:
+		e.Checksums = append(e.Checksums, Checked{r.Number, r.Count})
 	}
 	return nil // Together and Noop do not change the state
 }

@@ -20,11 +20,19 @@ type Effects struct {
 	Dissolved []Decision
 	// Doomed are the transactions of other spaces whose branches here were aborted: their homes must abort them.
 	Doomed []txn.ID
+	// Audit reports that a replica is to compare its state with that of the primary, as it is now.
+	Audit bool
+	// Checksums are those of the primary's states.
+	Checksums []Checked
 }
+
+// Checked is the checksum of the primary's state at a position of the log.
+type Checked struct{ Position, Sum uint64 }
 
 // Reset clears the effects, after they were carried out.
 func (f *Effects) Reset() {
 	clear(f.Granted)
 	f.Granted, f.Events, f.Ended = f.Granted[:0], f.Events[:0], f.Ended[:0]
 	f.Lost, f.Dissolved, f.Doomed = f.Lost[:0], f.Dissolved[:0], f.Doomed[:0]
+	f.Audit, f.Checksums = false, f.Checksums[:0]
 }

@@ -115,9 +115,23 @@ func (e *Engine) change() {
 // Noop appends a change to Log that changes nothing, for its place in the log. It may follow the other changes of a
 // call.
 func (e *Engine) Noop() {
+	e.Log = record.AppendNoop(e.aside())
+}
+
+// aside returns Log for a record that changes nothing.
+func (e *Engine) aside() []byte {
 	e.dirty = true
 	e.lsn++
-	e.Log = record.AppendNoop(e.Log)
+	return e.Log
+}
+
+// BeginAudit appends to Log that replicas are to compare their states with the one that there is now. It must be the
+// last change in a message.
+func (e *Engine) BeginAudit() { e.Log = record.AppendAudit(e.aside()) }
+
+// TellChecksum appends the checksum of the state at an Audit record to Log.
+func (e *Engine) TellChecksum(of Checked) {
+	e.Log = record.AppendChecksum(e.aside(), of.Position, of.Sum)
 }
 
 // remove removes an entry from the space, whatever its state, and handles the calls that wait for its lock. The row

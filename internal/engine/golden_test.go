@@ -45,7 +45,7 @@ func TestGolden_LogsAndImagesOfEveryVersionAreRead(t *testing.T) {
 	// (TestUpkeep).
 	for _, op := range []record.Op{
 		record.Together, record.Unread, record.Index, record.DropIndex,
-		record.Lost, record.Noop, record.Origin,
+		record.Lost, record.Noop, record.Origin, record.Audit, record.Checksum,
 	} {
 		require.False(t, seen[op], "operation %d", op)
 		seen[op] = true

@@ -185,6 +185,9 @@ func (m *Image) drawFew() {
 	}
 }
 
+// Places of some numbers among those of appendCounters.
+const countsIDs, countsExpired, countsFates = 0, 4, 5
+
 // appendCounters appends the highest numbers that were issued.
 func (e *Engine) appendCounters(dst []byte) []byte {
 	return appendNumbers(dst, max(e.lastID, e.reserved), e.reserved, e.lastOrder, e.sessions.lastID, e.sessions.expired,

@@ -189,9 +189,11 @@ func TestImage_ShowsOneMoment(t *testing.T) {
 					}
 				}
 				m.Close()
-				e := loaded(t, image)
+				e, replica := loaded(t, image), applied(t, b.e.Log[:log])
 				require.Equal(t, shown, dump(e))
 				require.Equal(t, want, e.Hash())
+				require.Equal(t, checksum(t, image), checksum(t, drawn(e)), "of another order of the records")
+				require.Equal(t, checksum(t, image), checksum(t, drawn(replica)), "of a replica")
 				require.NoError(t, e.Apply(b.e.Log[log:]), "what follows in the log fits")
 				require.Equal(t, dump(b.e), dump(e))
 				require.Equal(t, b.e.Hash(), e.Hash())

@@ -378,6 +378,7 @@ func (p *Partition) append(b *batch) error {
 		b.group.position = position
 		p.trimOverfull()
 	}
+	p.auditInTime()
 	p.mu.Unlock()
 	for _, c := range b.callers {
 		c.Durable(b.lsn)

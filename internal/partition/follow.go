@@ -109,6 +109,8 @@ func (p *Partition) follow(pauses *backoff.Backoff) {
 	switch {
 	case errors.Is(err, errLead):
 		p.standUp()
+	case errors.Is(err, errDiffers):
+		p.forgetState()
 	case p.ctx.Err() == nil:
 		p.cfg.Logger.Warn("the log cannot be followed; the state is made anew from it", "error", err)
 		p.startOver(err)
@@ -120,7 +122,12 @@ func (p *Partition) follow(pauses *backoff.Backoff) {
 func (p *Partition) standUp() {
 	p.mu.Lock()
 	defer p.mu.Unlock()
-	if p.untilClaim() > 0 {
+	switch {
+	case p.audit.differs:
+		p.beginFollowing()
+		p.stopFollowing(errDiffers)
+		return
+	case p.untilClaim() > 0:
 		p.beginFollowing()
 		p.claimInTime()
 		return
@@ -139,6 +146,7 @@ func (p *Partition) hear(g record.Group) error {
 		return err
 	}
 	p.commits.durable, p.commits.position = LSN(p.e.LSN()), g.Position
+	p.auditAsFollower()
 	if p.cfg.Patience > 0 {
 		p.heard = time.Now()
 	}

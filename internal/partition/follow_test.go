@@ -27,6 +27,8 @@ type view struct {
 	states *states
 	loads  atomic.Int32 // how often it was read from its beginning
 
+	distrusted atomic.Int32 // how often its images were
+
 	claiming func()                              // called before a claim
 	served   atomic.Pointer[call.ElsewhereError] // where, if not as its log tells
 }
@@ -69,6 +71,11 @@ func (v *view) CatchUp(
 		v.states.compare(v.p, g.Position, v.p.Hash())
 		return err
 	}, progress)
+}
+
+func (v *view) Distrust() error {
+	v.distrusted.Add(1)
+	return v.Log.Distrust()
 }
 
 func (v *view) Claim(ctx context.Context, follows uint64, clock record.Clock) (record.Group, error) {
@@ -164,6 +171,14 @@ func (k *crew) agree(primary int) {
 	k.states.mu.Lock()
 	defer k.states.mu.Unlock()
 	require.NoError(k.t, k.states.err)
+}
+
+// forgive forgets the states and how they differed.
+func (k *crew) forgive() {
+	k.states.mu.Lock()
+	defer k.states.mu.Unlock()
+	k.states.err = nil
+	clear(k.states.at)
 }
 
 // write writes a job, and returns what came of it.

@@ -413,3 +413,4 @@ func (*bin) Follow(context.Context, uint64, func(record.Group) error) error {
 }
 
 func (*bin) Resign(string, record.Clock) error { panic("this log has no heirs") }
+func (*bin) Distrust() error                   { panic("this log has no images") }

@@ -167,6 +167,8 @@ func (l *page) Follow(ctx context.Context, after uint64, apply func(record.Group
 	}
 }
 
+func (*page) Distrust() error { return nil }
+
 func (l *page) Resign(_ string, clock record.Clock) error {
 	_, err := l.add(l.last, record.Group{Clock: clock, Resigned: true})
 	l.last++

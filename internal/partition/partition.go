@@ -31,6 +31,9 @@ type Log interface {
 	Append(msg []byte) error
 	// Last returns the position of the last successful Append or, after Claim, of the claim.
 	Last() uint64
+	// Distrust makes Load start from no image that this process has: the states that they lead to were found wrong. It
+	// must not be called while an image is taken.
+	Distrust() error
 	// Read calls fn for the groups from position from to position to, in order; an error of fn ends it and is returned.
 	// Read neither changes the log nor delays appends for long. If the log will never have the requested part, the error
 	// has, or wraps one that has, a method Unreadable that returns true.
@@ -84,6 +87,9 @@ type Config struct {
 	// whose outcomes it has released make their next calls meanwhile, and these share a message with the calls that
 	// have gathered while it was in flight. It pays if a message costs more than the pause, as on several nodes. 0: none.
 	Gather time.Duration
+	// AuditEvery is how many messages the primary appends until its followers compare their states with its own. 0: they
+	// do not.
+	AuditEvery uint64
 	// Primary tells where the partition is served while it is not here: the address of a node, "" if that is not known or
 	// is this one, and the epoch. It must not block. nil: it is not known.
 	Primary func() (node string, epoch uint64)
@@ -156,6 +162,7 @@ type Partition struct {
 	stopFollowing context.CancelCauseFunc
 
 	upkeep  upkeep
+	audit   audit
 	imaging chan struct{} // capacity 1; holds an element while an image is taken
 }
 
@@ -204,6 +211,7 @@ func setDefault(v *int, d int) {
 func (p *Partition) reset(lsn LSN) {
 	p.e = engine.New(engine.Config{Partition: p.cfg.Address.Partition, Limits: p.cfg.Limits}, uint64(lsn))
 	p.commits.empty(p.e)
+	p.audit.own, p.audit.differs = engine.Checked{}, false
 }
 
 // Close ends waiting calls with call.ErrClosed, commits pending records and stops the partition. It is idempotent.
@@ -390,6 +398,8 @@ type Stats struct {
 	Err           error  // error of refused calls; nil while serving
 	Throttle      error  // error of calls that grow the log, if throttled (Partition.Throttle), or nil
 	Throttled     uint64 // number of calls throttled
+	Audits        uint64 // how often the state was compared with that of the primary
+	Differed      uint64 // how often it was not the same
 }
 
 // Stats returns the current numbers.
@@ -401,7 +411,7 @@ func (p *Partition) Stats() Stats {
 		Waiting: len(p.waits.byCall), Registrations: len(p.listeners), Sessions: len(p.attachments),
 		Events: p.events.n, EventBytes: p.events.rows, Prepared: p.e.NumPrepared(),
 		LSN: LSN(p.e.LSN()), Durable: p.durable(), Err: p.refusal(),
-		Throttle: p.throttle, Throttled: p.throttled,
+		Throttle: p.throttle, Throttled: p.throttled, Audits: p.audit.compared, Differed: p.audit.differed,
 	}
 	st.Txns, st.Kinds, st.Memory = p.e.Transactions(), p.e.NumKinds(), p.charged
 	st.Ready, st.Apart = p.e.Totals()

@@ -179,6 +179,7 @@ func (p *Partition) stand(ctx context.Context) error {
 	p.mu.Lock()
 	p.commits.durable = LSN(p.e.LSN())
 	p.epoch, p.sent, p.commits.position = claim.Position, sent, claim.Position
+	p.audit.next = claim.Position + p.cfg.AuditEvery
 	recovered := p.serve()
 	p.commitDecided(decided)
 	p.mu.Unlock()

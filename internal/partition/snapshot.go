@@ -95,14 +95,14 @@ func BeginImages(ms []*Imaging) error {
 			errs = append(errs, fmt.Errorf("space %q: %w", p.cfg.Address.String(), p.refusal()))
 			return
 		}
-		of[p].turn = turn
-		of[p].begin()
+		of[p].begin(turn)
 	})
 	return errors.Join(errs...)
 }
 
-// begin begins the image. The partition's lock is held.
-func (m *Imaging) begin() {
+// begin begins the image, which takes turns with others. The partition's lock is held.
+func (m *Imaging) begin(turn *sync.Mutex) {
+	m.turn = turn
 	p, cs := m.p, &m.p.commits
 	stored := make(chan uint64, 1)
 	if len(p.e.Log) > record.HeaderSize {

@@ -459,6 +459,7 @@ func (*tape) Follow(context.Context, uint64, func(record.Group) error) error {
 }
 
 func (*tape) Resign(string, record.Clock) error { panic("this log has no heirs") }
+func (*tape) Distrust() error                   { panic("this log has no images") }
 
 // A call under a transaction of another space that comes to a dropped one gets the error of the space.
 func TestSpans_JoinADroppedSpace(t *testing.T) {

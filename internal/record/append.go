@@ -170,5 +170,13 @@ func appendCall(dst []byte, op Op, id, number uint64) []byte {
 // AppendNoop appends a Noop record.
 func AppendNoop(dst []byte) []byte { return append(dst, byte(Noop)) }
 
+// AppendAudit appends an Audit record.
+func AppendAudit(dst []byte) []byte { return append(dst, byte(Audit)) }
+
+// AppendChecksum appends a Checksum record.
+func AppendChecksum(dst []byte, position, sum uint64) []byte {
+	return binary.AppendUvarint(binary.AppendUvarint(append(dst, byte(Checksum)), position), sum)
+}
+
 // AppendLost appends a Lost record.
 func AppendLost(dst []byte) []byte { return append(dst, byte(Lost)) }

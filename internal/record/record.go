@@ -71,6 +71,10 @@ const (
 	// nothing: its message shows that its primary has not been replaced
 	Noop Op = 47
 
+	// Replicas compare their states.
+	Audit    Op = 35 // the state at the end of this message, whose last record it is, is to be compared
+	Checksum Op = 36 // the state at the end of the message at position Number, which had Audit, has the checksum Count
+
 	// part of the log before this is lost: identities far above those it names may be in use
 	Lost Op = 46
 	// the space begins: identities up to ID may be those of an earlier one; see OriginAt
@@ -195,7 +199,7 @@ func Next(b []byte, r *Record) (rest []byte, err error) {
 		r.ID, r.Type, r.Number, r.Body = d.uvarint(), d.byte(), d.uvarint(), d.body()
 	case Fates:
 		r.Number, r.Body = d.uvarint(), d.body()
-	case Lost, Noop:
+	case Lost, Noop, Audit:
 	case Ended, Together:
 		r.Count = d.uvarint()
 	case Unread:
@@ -210,6 +214,8 @@ func Next(b []byte, r *Record) (rest []byte, err error) {
 		r.ID, r.Number, r.Body = d.uvarint(), d.uvarint(), d.body()
 	case Received:
 		r.ID, r.Count = d.uvarint(), d.uvarint()
+	case Checksum:
+		r.Number, r.Count = d.uvarint(), d.uvarint()
 	default:
 		return nil, fmt.Errorf("%w: unknown operation %d: it is damaged, or a newer program has written it", ErrCorrupt, b[0])
 	}

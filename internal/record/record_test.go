@@ -35,6 +35,8 @@ var samples = []struct {
 	{AppendID(nil, TxnPage, 16), Record{Op: TxnPage, ID: 16}},
 	{AppendLost(nil), Record{Op: Lost}},
 	{AppendNoop(nil), Record{Op: Noop}},
+	{AppendAudit(nil), Record{Op: Audit}},
+	{AppendChecksum(nil, 1<<16, math.MaxUint64), Record{Op: Checksum, Number: 1 << 16, Count: math.MaxUint64}},
 	{AppendID(nil, Origin, 1<<40), Record{Op: Origin, ID: 1 << 40}},
 	{AppendWatch(nil, 17, 0b1010, 5, []byte("q")), Record{Op: Watch, ID: 17, On: 0b1010, Expires: 5, Body: []byte("q")}},
 	{AppendGap(nil, 17, 1), Record{Op: Gap, ID: 17, Type: 1}},

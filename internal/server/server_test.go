@@ -500,3 +500,4 @@ func (gate) Follow(context.Context, uint64, func(record.Group) error) error {
 }
 
 func (gate) Resign(string, record.Clock) error { panic("this log has no heirs") }
+func (gate) Distrust() error                   { panic("this log has no images") }
