@@ -63,8 +63,20 @@ func (c Config) withDefaults() (Config, error) {
 	case c.Dial == nil:
 		errs = append(errs, checkAddrs(c.addrs()))
 	}
-	if c.Conns < 0 || c.DialTimeout < 0 || c.MinBackoff < 0 || c.MaxBackoff < 0 || c.Grace < 0 || c.EventWindow < 0 {
-		errs = append(errs, errors.New("client: a number in Config is negative"))
+	for _, n := range []struct {
+		name  string
+		value int64
+	}{
+		{"Conns", int64(c.Conns)},
+		{"DialTimeout", int64(c.DialTimeout)},
+		{"MinBackoff", int64(c.MinBackoff)},
+		{"MaxBackoff", int64(c.MaxBackoff)},
+		{"Grace", int64(c.Grace)},
+		{"EventWindow", int64(c.EventWindow)},
+	} {
+		if n.value < 0 {
+			errs = append(errs, fmt.Errorf("client: Config.%s is negative", n.name))
+		}
 	}
 	c.Space = cmp.Or(c.Space, DefaultSpace)
 	c.Conns = cmp.Or(c.Conns, 1)

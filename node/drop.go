@@ -33,7 +33,7 @@ func (b backend) Drop(ctx context.Context, name string, tables bool) (hosts []se
 func (ss *spaces) drop(ctx context.Context, name string, tables bool) (was *family, err error) {
 	switch {
 	case name == defaultSpace && ss.refusal(name) == nil:
-		return nil, fmt.Errorf("%w: space %q cannot be dropped: it is the one of all programs that name none",
+		return nil, fmt.Errorf("%w: space %q cannot be dropped: programs that name no space use it",
 			call.ErrInvalidArgument, name)
 	case tables && ss.pool == nil:
 		return nil, fmt.Errorf("%w: this server mirrors to no database: there are no tables to drop", call.ErrInvalidArgument)

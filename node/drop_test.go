@@ -106,7 +106,7 @@ func TestDrop_IsRefused(t *testing.T) {
 	n := running(t, node.Config{Data: t.TempDir()})
 	c := dial(t, n, "default")
 	require.ErrorIs(t, c.DropSpace(t.Context(), "default", false), space.ErrInvalidArgument)
-	require.ErrorContains(t, c.DropSpace(t.Context(), "default", false), "it is the one of all programs that name none")
+	require.ErrorContains(t, c.DropSpace(t.Context(), "default", false), "programs that name no space use it")
 
 	sp := c.SpaceNamed("orders")
 	tx, err := space.Begin(t.Context(), c)

@@ -278,7 +278,7 @@ func (r replica) Able() error {
 	case primary:
 		return errors.New("it leads, and waits until a majority has its last message")
 	default:
-		return fmt.Errorf("it is %s", role)
+		return fmt.Errorf("its role is %s", role)
 	}
 }
 
@@ -448,7 +448,7 @@ func (b afloat) Drop(ctx context.Context, name string, tables bool) ([]server.Ho
 	f := b.fleet
 	switch {
 	case name == defaultSpace:
-		return nil, fmt.Errorf("%w: space %q cannot be dropped: it is the one of all programs that name none",
+		return nil, fmt.Errorf("%w: space %q cannot be dropped: programs that name no space use it",
 			call.ErrInvalidArgument, name)
 	case tables && f.pool == nil:
 		return nil, fmt.Errorf("%w: this cluster mirrors to no database: there are no tables to drop",
