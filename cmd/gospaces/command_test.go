@@ -432,6 +432,7 @@ func TestExitCodes_TellMistakesApart(t *testing.T) {
 		{exitUsage, "quote a value that begins with =", []string{"read", "job", "--where", "id == 1"}},
 		{exitUsage, "quote a value that begins with >", []string{"read", "job", "--where", "id <> 1"}},
 		{exitUsage, "give each condition a --where of its own", []string{"read", "job", "--where", "id > 1 and id < 3"}},
+		{exitUsage, "SPACE is missing: gospaces cluster move SPACE[/PARTITION]", []string{"cluster", "move"}},
 		{exitUsage, `"a/b" names no partition`, []string{"cluster", "move", "a/b", "--to", "a"}},
 		{exitUsage, `only letters, digits, '-' and '_' are allowed`, []string{"spaces", "create", "no/name"}},
 		{exitUsage, "a space of 1000 partitions; it has 1 to 256", []string{"spaces", "create", "x", "--partitions", "1000"}},

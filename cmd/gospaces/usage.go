@@ -71,7 +71,8 @@ func operandName(cmd *cobra.Command, i int) string {
 	if end := slices.IndexFunc(names, func(n string) bool { return strings.HasPrefix(n, "--") }); end >= 0 {
 		names = names[:end]
 	}
-	return strings.Trim(names[min(i, len(names)-1)], "[].…")
+	name, _, _ := strings.Cut(strings.TrimLeft(names[min(i, len(names)-1)], "["), "[") // as of SPACE[/PARTITION]
+	return strings.TrimRight(name, "].…")
 }
 
 // noOperands is the check of a command without operands. If the command has subcommands, an operand is taken for a

@@ -128,7 +128,7 @@ func readEnd(archive *tar.Reader, r io.Reader) error {
 func readManifest(archive *tar.Reader) (m Manifest, err error) {
 	head, err := archive.Next()
 	if err != nil || head.Name != manifest {
-		return m, fmt.Errorf("%w: it is something else", ErrBad)
+		return m, fmt.Errorf("%w: the file is not a backup", ErrBad)
 	}
 	var of struct{ Version int }
 	b, err := io.ReadAll(io.LimitReader(archive, maxManifest))
