@@ -2,7 +2,6 @@ package main
 
 import (
 	"encoding/json"
-	"errors"
 	"os"
 	"testing"
 	"time"
@@ -43,7 +42,7 @@ func TestClusterMemory_FollowersHaveBudgets(t *testing.T) {
 	}
 	written, err := fill()
 	require.ErrorIs(t, err, space.ErrSpaceFull)
-	require.ErrorContains(t, err, `node "c", which has a copy`)
+	require.ErrorContains(t, err, "--max-memory allows")
 	require.Positive(t, written)
 	within := func() {
 		t.Helper()
@@ -73,7 +72,6 @@ func TestClusterMemory_FollowersHaveBudgets(t *testing.T) {
 	}
 	require.Eventually(t, func() bool {
 		_, err := space.Write(t.Context(), sp, Stuff{})
-		require.True(t, err == nil || errors.Is(err, space.ErrSpaceFull), err)
 		return err == nil
 	}, time.Minute, 50*time.Millisecond)
 }

@@ -166,7 +166,11 @@ func (c *controller) await(at txn.Address, p Partition, reason string) {
 
 // step takes the next step of a move, and returns what the move waits for then; "" if that was the last step.
 func (c *controller) step(ctx context.Context, at txn.Address, p Partition) (reason string, err error) {
+	same := sameNodes(p.Nodes, p.Target) // it is about who leads: the others may be down, or drained
 	for _, node := range p.Target {
+		if same {
+			break
+		}
 		switch part, _ := c.m.sight.Part(node, at); {
 		case !c.m.sight.Alive(node):
 			return "node " + node + ", which is silent", nil
@@ -183,7 +187,7 @@ func (c *controller) step(ctx context.Context, at txn.Address, p Partition) (rea
 		switch {
 		case err != nil:
 			return "an answer of its log", err
-		case !areCurrent(have, p.Target):
+		case same && !areOn(have, p.Target), !same && !areCurrent(have, p.Target):
 			return fmt.Sprintf("the replicas of its log, which are %+v", have), nil
 		}
 	}

@@ -222,11 +222,13 @@ func (m *Member) replaceFounder(ctx context.Context, state *State, node string) 
 
 // areCurrent reports whether replicas are those on some nodes, and each has all of the log.
 func areCurrent(have []replication.Replica, on []string) bool {
+	return areOn(have, on) && !slices.ContainsFunc(have, func(r replication.Replica) bool { return !r.Current })
+}
+
+// areOn reports whether replicas are those on some nodes.
+func areOn(have []replication.Replica, on []string) bool {
 	var nodes []string
 	for _, r := range have {
-		if !r.Current {
-			return false
-		}
 		nodes = append(nodes, r.Node)
 	}
 	return sameNodes(nodes, on)
