@@ -29,6 +29,15 @@ func (s span) covers(a, b time.Duration) bool { return s.from < a && s.to > b }
 
 // held returns the effect on others of o, which had the item; nil if none.
 func held(u *unit, o *Op, item Item) *hold {
+	h := heldHere(u, o, item)
+	if h != nil && o.Scattered {
+		h.maybe.to = Never // another node may learn late that the transaction has ended
+	}
+	return h
+}
+
+// heldHere is held if all that the transaction has ends at one instant.
+func heldHere(u *unit, o *Op, item Item) *hold {
 	h := &hold{
 		by: u, op: o, shared: o.Verb == Read, lock: true, sure: span{o.Return, u.heldBy(o)},
 		maybe: span{o.Call, u.freed},

@@ -79,6 +79,10 @@ var txnHistories = []testHistory{
 			with(Refused, commit(1))),
 	},
 	{
+		"a lock is free some time after the end", "", false,
+		then(nil, 0, write(a1), write(a2), in(1, scattered(take(keyA, a1))), abort(1), take(keyA, a2), take(keyA, a1)),
+	},
+	{
 		"a lock was not lost if it was used later", Unlocked, false,
 		then(nil, 0, write(a1), write(a2), in(1, scattered(take(keyA, a1))), read(keyA, a1),
 			in(1, scattered(take(keyA, a2))), abort(1)),
