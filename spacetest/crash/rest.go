@@ -53,6 +53,7 @@ func (r *resting) steps() []step {
 			{"the clients come to rest", r.stopClients},
 			{"the listener hears the rest", r.stopListener},
 			{"the replicas against each other", r.judgeReplicas},
+			{"what the replicas have found by themselves", r.judgeAudits},
 			{"nothing is open any more", r.endCluster},
 			{"some items are taken", r.drain},
 			{"the spaces are read", r.look},

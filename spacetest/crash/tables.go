@@ -26,6 +26,8 @@ type spaceStatus struct {
 	Error        string
 	Transactions int
 	Prepared     int
+	Audits       uint64
+	Differed     uint64 `json:"audits_differed"`
 	Entries      struct{ Held int }
 	Log          struct{ Last uint64 }
 	Mirror       struct {
