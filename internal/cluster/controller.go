@@ -192,12 +192,20 @@ func (c *controller) step(ctx context.Context, at txn.Address, p Partition) (rea
 		}
 	}
 	switch place, served := c.m.sight.Served(at); {
+	case same && !c.mayLead(p.Target[0]): // it is drained or silent by now, and would be waited for in vain
+		return "", nil
 	case !served:
 		return "a node that serves it", nil
 	case place.Node != p.Target[0]:
 		return "node " + p.Target[0] + " to lead it, in place of " + place.Node, nil
 	}
 	return "", nil
+}
+
+// mayLead reports whether a node is alive and not drained.
+func (c *controller) mayLead(node string) bool {
+	state, _ := c.m.control.State()
+	return c.m.sight.Alive(node) && state.Nodes[node].Duty == Leads
 }
 
 // balance begins the next move that brings replicas where they should be, if all replicas are well.
