@@ -83,6 +83,7 @@ func (f *fleet) join(ctx context.Context, addr string) error {
 	if err := f.member.Join(ctx); err != nil {
 		return err
 	}
+	f.beside.Go(f.endIfLost)
 	f.beside.Go(f.announceSpaces)
 	f.beside.Go(f.watchHealth)
 	f.beside.Go(func() { f.spans.Watch(f.ctx) })
@@ -91,6 +92,19 @@ func (f *fleet) join(ctx context.Context, addr string) error {
 		f.beside.Go(f.shareConns)
 	}
 	return nil
+}
+
+// endIfLost ends the use of the logs at once if the node's name belongs to another folder.
+func (f *fleet) endIfLost() {
+	select {
+	case <-f.member.Lost():
+	case <-f.ctx.Done():
+		return
+	}
+	f.cfg.Logger.Error("this node ends", "error", f.member.Err())
+	if err := f.store.Close(); err != nil {
+		f.cfg.Logger.Warn("the folder was not closed in good order", "error", err)
+	}
 }
 
 // announceSpaces makes clients that opened a space before it existed open it again.

@@ -397,6 +397,24 @@ func (n *Node) end(ctx context.Context) error {
 	return errors.Join(err, n.spaces.close(ctx))
 }
 
+// Lost returns a channel that is closed when a node of a cluster must not go on, since its name belongs to another
+// folder by now: it serves nothing any more, and the caller closes it. Err tells why. The channel of a node that is
+// alone is never closed.
+func (n *Node) Lost() <-chan struct{} {
+	if n.fleet == nil {
+		return nil
+	}
+	return n.fleet.member.Lost()
+}
+
+// Err returns the reason once the channel of Lost is closed, or nil.
+func (n *Node) Err() error {
+	if n.fleet == nil {
+		return nil
+	}
+	return n.fleet.member.Err()
+}
+
 // Names returns the names of the spaces, sorted.
 func (n *Node) Names() []string {
 	if n.fleet != nil {

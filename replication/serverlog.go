@@ -62,6 +62,11 @@ func (l *serverLog) Errorf(format string, v ...any) {
 		l.log.Debug("nats_server", "text", text)
 		return
 	}
+	if _, rest, ok := strings.Cut(text, duplicate); ok {
+		l.twin(strings.Trim(rest, `"`))
+		l.log.Debug("nats_server", "text", text)
+		return
+	}
 	l.log.Error("nats_server", "text", text)
 }
 
@@ -78,6 +83,17 @@ func isStranger(reason string) bool {
 		strings.Contains(reason, "cluster name") && strings.Contains(reason, "does not match") ||
 		strings.Contains(reason, "TLS route handshake error: ") &&
 			(strings.Contains(reason, "certificate") || strings.Contains(reason, "not look like a TLS"))
+}
+
+// duplicate comes before the quoted name in the error about a node that has this one's name.
+const duplicate = "Remote server has a duplicate name: "
+
+// twin logs that another node with this one's name has connected. After a restart of its machine that may be what is
+// left of this node's last process.
+func (l *serverLog) twin(name string) {
+	l.once(slog.LevelError, "node_name_twice", "node", name,
+		"why", fmt.Sprintf("another node with the name %q is connected to this cluster: if that goes on, stop it, or give "+
+			"one of the two another name (--node) and an empty folder", name))
 }
 
 // refused logs that another node was refused because it is a stranger, and records that.

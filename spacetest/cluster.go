@@ -51,6 +51,7 @@ type ClusterHandle struct {
 	Nodes []*ClusterNode
 
 	network string // the first part of all addresses
+	twins   []*ClusterNode
 
 	making sync.Once
 	made   chan string // names of new spaces
@@ -106,6 +107,19 @@ func (c *ClusterHandle) add() *ClusterNode {
 	return n
 }
 
+// Twin returns a node with the name of n, an address of its own and an empty folder, which is to be started. No other
+// method of the cluster may be called at a time.
+func (n *ClusterNode) Twin() *ClusterNode {
+	c := n.of
+	ip := fmt.Sprintf("%s.%d", c.network, 101+len(c.twins))
+	twin := &ClusterNode{
+		Name: n.Name, Addr: ip + ":7420", peer: node.Peer{Name: n.Name, Addr: ip + ":6222"}, of: c,
+		data: filepath.Join(c.tb.TempDir(), n.Name),
+	}
+	c.twins = append(c.twins, twin)
+	return twin
+}
+
 // Join starts a further node, with itself at the end of its list of peers. No other method of c may be called at a
 // time, but those of its nodes may.
 func (c *ClusterHandle) Join() *ClusterNode {
@@ -123,7 +137,7 @@ func (c *ClusterHandle) members() []*ClusterNode {
 // kill ends all nodes at once.
 func (c *ClusterHandle) kill() {
 	var ending sync.WaitGroup
-	for _, n := range c.Nodes {
+	for _, n := range append(c.twins, c.Nodes...) {
 		ending.Go(n.Kill)
 	}
 	ending.Wait()
@@ -331,6 +345,9 @@ func (n *ClusterNode) Start() {
 	require.NoError(n.of.tb, n.start())
 }
 
+// TryStart is Start, but for that it returns why the node does not serve.
+func (n *ClusterNode) TryStart() error { return n.start() }
+
 func (n *ClusterNode) start() error {
 	run := n.startHere
 	if n.of.cfg.Process {
@@ -346,11 +363,22 @@ func (n *ClusterNode) start() error {
 	return nil
 }
 
+// others returns the nodes that have not left, with n in the place of its twin.
+func (n *ClusterNode) others() []*ClusterNode {
+	nodes := n.of.members()
+	for i, other := range nodes {
+		if other.Name == n.Name {
+			nodes[i] = n
+		}
+	}
+	return nodes
+}
+
 func (n *ClusterNode) startHere() (running, error) {
 	ctx, cancel := context.WithTimeout(context.Background(), patience)
 	defer cancel()
 	var peers []node.Peer
-	for _, other := range n.of.members() {
+	for _, other := range n.others() {
 		peers = append(peers, other.peer)
 	}
 	cfg := n.of.cfg
@@ -374,7 +402,7 @@ func (n *ClusterNode) startHere() (running, error) {
 
 func (n *ClusterNode) startProcess() (running, error) {
 	var peers []string
-	for _, other := range n.of.members() {
+	for _, other := range n.others() {
 		peers = append(peers, other.peer.Name+"="+other.peer.Addr)
 	}
 	args := []string{
@@ -445,6 +473,14 @@ func (n *ClusterNode) Kill() {
 		run.kill()
 		n.keepLog(run)
 	}
+}
+
+// End waits until the process of the node has ended by itself, and returns its exit code.
+func (n *ClusterNode) End() int {
+	p := n.down().(*processServer)
+	<-p.done
+	n.keepLog(p)
+	return p.cmd.ProcessState.ExitCode()
 }
 
 func (n *ClusterNode) keepLog(ended running) {

@@ -151,7 +151,11 @@ func (a *app) serve(ctx context.Context, f *serveFlags) error {
 		return a.startError(err)
 	}
 	fmt.Fprintf(a.stdout, "gospaces: ready at %s\n", n.Addr())
-	<-ctx.Done()
+	select {
+	case <-ctx.Done():
+	case <-n.Lost():
+		return endLost(n)
+	}
 	logger.Info("stopping", "timeout", f.flush)
 	began := time.Now()
 	stop, cancel := context.WithTimeout(context.WithoutCancel(ctx), f.flush)
@@ -159,6 +163,14 @@ func (a *app) serve(ctx context.Context, f *serveFlags) error {
 	err = n.Close(stop)
 	logger.Info("stopped", "took", time.Since(began).Round(time.Millisecond))
 	return err
+}
+
+// endLost ends a node whose name belongs to another folder, at once: nothing that it still has counts.
+func endLost(n *node.Node) error {
+	over, cancel := context.WithCancel(context.Background())
+	cancel()
+	_ = n.Close(over)
+	return n.Err()
 }
 
 // startError adds advice to an error about a folder or database that was named on the command line.

@@ -11,6 +11,7 @@ import (
 // Beat is a heartbeat: what a node says of itself.
 type Beat struct {
 	Node    string
+	Folder  string // of the node
 	Addr    string // for clients
 	Early   bool   // beside the regular ones, because there is news
 	Scarce  bool   // the node has too little memory for more entries
@@ -29,7 +30,7 @@ type Part struct {
 }
 
 // beatVersion is the first byte of a heartbeat. Heartbeats of other versions are ignored.
-const beatVersion = 2
+const beatVersion = 3
 
 // maxWhy is the maximum number of bytes of Part.Why in a heartbeat.
 const maxWhy = 256
@@ -40,7 +41,7 @@ var errBeat = errors.New("cluster: malformed heartbeat")
 // appendBeat appends the encoding of b.
 func appendBeat(dst []byte, b *Beat) []byte {
 	dst = append(dst, beatVersion)
-	dst = appendString(appendString(dst, b.Node), b.Addr)
+	dst = appendString(appendString(appendString(dst, b.Node), b.Folder), b.Addr)
 	dst = binary.AppendUvarint(append(dst, flag(b.Early)|flag(b.Scarce)<<1), b.Control)
 	dst = binary.AppendUvarint(dst, uint64(len(b.Parts)))
 	for _, p := range b.Parts {
@@ -74,7 +75,7 @@ func parseBeat(data []byte) (*Beat, error) {
 	if v := d.byte(); v != beatVersion {
 		return nil, fmt.Errorf("%w: version %d", errBeat, v)
 	}
-	b := &Beat{Node: d.string(), Addr: d.string()}
+	b := &Beat{Node: d.string(), Folder: d.string(), Addr: d.string()}
 	flags := d.byte()
 	b.Early, b.Scarce, b.Control = flags&1 != 0, flags&2 != 0, d.uvarint()
 	d.bad = d.bad || flags > 3

@@ -24,6 +24,8 @@ type Control struct {
 	conn   *nats.Conn
 	logger *slog.Logger
 
+	admits func(*Joined) error // why a node cannot join at present; set before Run
+
 	told chan struct{} // capacity 1: holds an element if this node is to lead
 
 	mu      sync.Mutex
@@ -41,6 +43,7 @@ func NewControl(self string, conn *nats.Conn, logger *slog.Logger) *Control {
 	return &Control{
 		self: self, conn: conn, logger: logger, told: make(chan struct{}, 1), state: &State{},
 		changed: make(chan struct{}), settled: make(chan struct{}),
+		admits: func(*Joined) error { return nil },
 	}
 }
 
@@ -289,7 +292,7 @@ func (a controlAnswer) err() error {
 	case a.Refused == "":
 		return nil
 	}
-	for _, e := range []error{ErrNoNode, ErrNeeded, ErrNoSpace, ErrExists, ErrMove} {
+	for _, e := range []error{ErrNoNode, ErrNeeded, ErrNoSpace, ErrExists, ErrMove, ErrReplaced} {
 		if e.Error() == a.Kind {
 			return &refusedError{remote{a.Refused, e}}
 		}
@@ -343,6 +346,11 @@ func (c *Control) propose(ctx context.Context, body []byte) (position uint64, er
 	state, _ := c.State()
 	if _, err := state.next(state.Position, &cmd); err != nil {
 		return 0, &refusedError{err}
+	}
+	if cmd.Join != nil {
+		if err := c.admits(cmd.Join); err != nil {
+			return 0, err
+		}
 	}
 	if !c.leads() {
 		return 0, replication.ErrNotPrimary

@@ -56,6 +56,7 @@ type Keeper struct {
 	watched map[txn.Address]*watch // guarded by mu
 	busy    sync.WaitGroup         // claims and resignations under way
 	drained atomic.Bool            // this node is to lead nothing
+	ousted  atomic.Bool            // its name belongs to another folder: it is to lead nothing, for good
 	news    chan struct{}          // capacity 1: a claim or a resignation has ended
 	evened  time.Time              // when the last hand-over to spread primaries began; used by Run only
 }
@@ -225,7 +226,10 @@ var errDrained = errors.New("the node is drained, or is stopping")
 
 // able returns why the replica could not lead, or may not.
 func (w *watch) able() error {
-	if w.keeper.drained.Load() {
+	switch {
+	case w.keeper.ousted.Load():
+		return ErrReplaced
+	case w.keeper.drained.Load():
 		return errDrained
 	}
 	return w.replica.Able()

@@ -52,6 +52,7 @@ type Member struct {
 	cancel  context.CancelFunc
 	running sync.WaitGroup
 	leaving atomic.Bool // HandOver was called
+	folder  *ownFolder
 }
 
 // Ending is why a replica on this node ends.
@@ -87,13 +88,38 @@ func NewMember(cfg Config) *Member {
 		control: NewControl(self, cfg.Store.Conn(), cfg.Logger),
 		keeper:  NewKeeper(self, cfg.Timing, sight, cfg.Logger),
 	}
+	sight.state = func() *State { s, _ := m.control.State(); return s }
+	m.control.admits = m.admits
+	m.folder = newOwnFolder(self, cfg.Store.ID())
 	m.ctx, m.cancel = context.WithCancel(context.Background())
 	return m
 }
 
 // Join makes this node a member of the cluster. It blocks until the node follows the control partition and the others
-// know it, and returns ctx's cause if ctx ends first. The caller calls Leave in the end, also after an error.
+// know it, and returns ctx's cause if ctx ends first; ErrReplaced if the node's name belongs to another folder, and
+// ErrTwin if another node with its name is alive. The caller calls Leave in the end, also after an error.
 func (m *Member) Join(ctx context.Context) error {
+	ctx, cancel := context.WithCancel(ctx)
+	defer cancel()
+	if err := m.defend(ctx); err != nil {
+		return err
+	}
+	m.running.Go(func() {
+		select {
+		case <-m.Lost():
+			cancel()
+		case <-ctx.Done():
+		}
+	})
+	err := m.join(ctx)
+	if lost := m.Err(); lost != nil {
+		return lost
+	}
+	return err
+}
+
+// join is Join, without regard to other folders.
+func (m *Member) join(ctx context.Context) error {
 	log, err := openControl(ctx, m.cfg)
 	if err != nil {
 		return err
@@ -113,6 +139,9 @@ func (m *Member) Join(ctx context.Context) error {
 	m.running.Go(func() { m.keepMetaLed(m.ctx) })
 	m.running.Go(func() { newController(m).run(m.ctx) })
 	m.running.Go(func() { newRoster(m).run(m.ctx) })
+	if err := m.answerClaims(m.ctx); err != nil {
+		return err
+	}
 	return m.announce(ctx)
 }
 
@@ -139,7 +168,9 @@ func (m *Member) announce(ctx context.Context) error {
 }
 
 func (m *Member) joinCommand() *Command {
-	return &Command{Join: &Joined{m.self, Node{Addr: m.cfg.Addr, Zone: m.cfg.Zone, Version: m.cfg.Version}}}
+	return &Command{Join: &Joined{m.self, Node{
+		Addr: m.cfg.Addr, Folder: m.folder.Folder, Zone: m.cfg.Zone, Version: m.cfg.Version,
+	}}}
 }
 
 // HandOver makes other nodes lead what this one leads, if any of them can. It blocks until they do, or ctx ends. The
@@ -277,7 +308,10 @@ func (m *Member) beat(ctx context.Context, sub *nats.Subscription) {
 	defer t.Stop()
 	var buf []byte
 	for early := false; ; {
-		b := Beat{Early: early, Node: m.self, Addr: m.cfg.Addr, Control: m.control.Position(), Parts: m.keeper.Parts()}
+		b := Beat{
+			Early: early, Node: m.self, Folder: m.folder.Folder, Addr: m.cfg.Addr, Control: m.control.Position(),
+			Parts: m.keeper.Parts(),
+		}
 		b.Scarce = m.cfg.Scarce != nil && m.cfg.Scarce()
 		buf = appendBeat(buf[:0], &b)
 		if err := m.cfg.Store.Conn().Publish(subjectBeat, buf); err != nil {
@@ -295,7 +329,12 @@ func (m *Member) beat(ctx context.Context, sub *nats.Subscription) {
 }
 
 func (m *Member) hear(msg *nats.Msg) {
-	if b, err := parseBeat(msg.Data); err == nil {
+	b, err := parseBeat(msg.Data)
+	if err != nil {
+		return
+	}
+	m.warn(b)
+	if b.Node != m.self || b.Folder == m.folder.Folder {
 		m.sight.Hear(b)
 	}
 }

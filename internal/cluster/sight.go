@@ -16,6 +16,7 @@ import (
 type Sight struct {
 	self   string
 	timing Timing
+	state  func() *State // of the cluster, as far as this node knows it
 
 	mu     sync.Mutex
 	beats  int64                   // guarded by mu; own heartbeats that came back
@@ -26,6 +27,8 @@ type Sight struct {
 // seen is the last heartbeat of a node.
 type seen struct {
 	at      int64 // when it came
+	folder  string
+	heard   uint64 // heartbeats of that folder
 	addr    string
 	control uint64
 	scarce  bool
@@ -41,18 +44,35 @@ type serving struct {
 
 // NewSight returns the Sight of the named node, which has heard nothing yet.
 func NewSight(self string, timing Timing) *Sight {
-	return &Sight{self: self, timing: timing, nodes: map[string]*seen{}, served: map[txn.Address]serving{}}
+	return &Sight{
+		self: self, timing: timing, state: func() *State { return &State{} }, nodes: map[string]*seen{},
+		served: map[txn.Address]serving{},
+	}
 }
 
-// Hear records a heartbeat.
+// Hear records a heartbeat, unless it is of a folder that is not that of its node: it was replaced, or another one is
+// alive. The caller has made sure that no heartbeat under this node's name is of another process.
 func (s *Sight) Hear(b *Beat) {
+	state := s.state()
+	if state.IsReplaced(b.Node, b.Folder) {
+		return
+	}
 	s.mu.Lock()
 	defer s.mu.Unlock()
+	was := s.nodes[b.Node]
+	if was != nil && was.folder != b.Folder && state.Nodes[b.Node].Folder != b.Folder &&
+		s.silentLocked(b.Node) < s.timing.Suspect && !state.IsReplaced(b.Node, was.folder) {
+		return
+	}
 	if b.Node == s.self && !b.Early {
 		s.beats++
 	}
 	n := &seen{
-		at: s.beats, addr: b.Addr, control: b.Control, scarce: b.Scarce, parts: make(map[txn.Address]Part, len(b.Parts)),
+		at: s.beats, folder: b.Folder, heard: 1, addr: b.Addr, control: b.Control, scarce: b.Scarce,
+		parts: make(map[txn.Address]Part, len(b.Parts)),
+	}
+	if was != nil && was.folder == b.Folder {
+		n.heard = was.heard + 1
 	}
 	for _, p := range b.Parts {
 		n.parts[p.At] = p
@@ -87,6 +107,18 @@ func (s *Sight) silentLocked(node string) time.Duration {
 
 // Alive reports whether a node is not suspected.
 func (s *Sight) Alive(node string) bool { return s.Silent(node) < s.timing.Suspect }
+
+// Twin returns the address for clients of a living node that has a name and another folder than the given one, and how
+// many heartbeats of it were heard; "" if there is none.
+func (s *Sight) Twin(node, folder string) (addr string, heard uint64) {
+	s.mu.Lock()
+	defer s.mu.Unlock()
+	n := s.nodes[node]
+	if n == nil || n.folder == folder || s.silentLocked(node) >= s.timing.Suspect {
+		return "", 0
+	}
+	return n.addr, n.heard
+}
 
 // Scarce reports whether a node is alive, and has too little memory for more entries.
 func (s *Sight) Scarce(node string) bool {

@@ -17,11 +17,15 @@ type State struct {
 	Nodes    map[string]Node   `json:"nodes,omitempty"`
 	NodesAt  uint64            `json:"nodes_at,omitempty"` // position of the last change of nodes or their addresses
 	Spaces   map[string]*Space `json:"spaces,omitempty"`
+
+	// Replaced has, by node, the last folders that were replaced by another one, the newest last.
+	Replaced map[string][]string `json:"replaced,omitempty"`
 }
 
 // Node is a member of the cluster.
 type Node struct {
 	Addr    string `json:"addr"` // for clients
+	Folder  string `json:"folder,omitempty"`
 	Zone    string `json:"zone,omitempty"`
 	Version string `json:"version,omitempty"`
 	Duty    Duty   `json:"duty,omitempty"`
@@ -166,6 +170,8 @@ var (
 	ErrMove = errors.New("cluster: the partition cannot be moved so")
 	// ErrCommand is returned for a command that this version does not know.
 	ErrCommand = errors.New("cluster: unknown command")
+	// ErrReplaced is returned for a folder in whose place its node has another one.
+	ErrReplaced = errors.New("cluster: the folder was replaced")
 )
 
 // next returns the state after a command at a position. If the command is refused, it returns the reason, and a state
@@ -173,7 +179,7 @@ var (
 func (s *State) next(position uint64, c *Command) (*State, error) {
 	n := &State{
 		Position: position, Founders: s.Founders, Nodes: maps.Clone(s.Nodes), NodesAt: s.NodesAt,
-		Spaces: maps.Clone(s.Spaces),
+		Spaces: maps.Clone(s.Spaces), Replaced: s.Replaced,
 	}
 	if n.Nodes == nil {
 		n.Nodes = map[string]Node{}
@@ -193,13 +199,7 @@ func (s *State) apply(c *Command) error {
 		}
 		return nil
 	case c.Join != nil:
-		node, was := c.Join.Node, s.Nodes[c.Join.Name]
-		node.Duty = was.Duty
-		if node.Addr != was.Addr {
-			s.NodesAt = s.Position
-		}
-		s.Nodes[c.Join.Name] = node
-		return nil
+		return s.join(c.Join)
 	case c.Forget != nil:
 		return s.forget(c.Forget.Name)
 	case c.Drain != nil:
@@ -223,6 +223,40 @@ func (s *State) apply(c *Command) error {
 		return s.settle(c.Settle)
 	}
 	return ErrCommand
+}
+
+func (s *State) join(j *Joined) error {
+	if s.IsReplaced(j.Name, j.Folder) {
+		return &folderError{ErrReplaced, replacedText(j.Name)}
+	}
+	node, was := j.Node, s.Nodes[j.Name]
+	node.Duty = was.Duty
+	if node.Addr != was.Addr {
+		s.NodesAt = s.Position
+	}
+	if was.Folder != "" && was.Folder != node.Folder {
+		s.replace(j.Name, was.Folder)
+	}
+	s.Nodes[j.Name] = node
+	return nil
+}
+
+// keptReplaced is how many replaced folders of a node a State has.
+const keptReplaced = 16
+
+// replace records that a folder of a node was replaced.
+func (s *State) replace(node, folder string) {
+	folders := append(slices.Clone(s.Replaced[node]), folder)
+	s.Replaced = maps.Clone(s.Replaced)
+	if s.Replaced == nil {
+		s.Replaced = map[string][]string{}
+	}
+	s.Replaced[node] = folders[max(0, len(folders)-keptReplaced):]
+}
+
+// IsReplaced reports whether a folder of a node was replaced by another one.
+func (s *State) IsReplaced(node, folder string) bool {
+	return slices.Contains(s.Replaced[node], folder)
 }
 
 func (s *State) forget(name string) error {
