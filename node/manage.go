@@ -88,6 +88,14 @@ func (b afloat) Manage(ctx context.Context, request []byte) ([]byte, error) {
 func (f *fleet) manage(ctx context.Context, r *ManageRequest) (answer ManageAnswer, err error) {
 	ctx, cancel := context.WithTimeout(ctx, createTimeout)
 	defer cancel()
+	err = f.member.WithMajority(ctx, func(ctx context.Context) (err error) {
+		answer, err = f.carryOut(ctx, r)
+		return err
+	})
+	return answer, err
+}
+
+func (f *fleet) carryOut(ctx context.Context, r *ManageRequest) (answer ManageAnswer, err error) {
 	switch {
 	case r.Move != nil:
 		err = f.member.Move(ctx, txn.Address{Space: r.Move.Space, Partition: r.Move.Partition}, r.Move.To)

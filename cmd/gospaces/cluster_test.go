@@ -101,6 +101,14 @@ func TestCluster_IsToldByTheNodeThatIsAsked(t *testing.T) {
 	r := cli(t, "--addr", c.Nodes[0].Addr, "cluster", "status", "--json=false")
 	require.Regexp(t, regexp.MustCompile(`(?m)^spaces can be neither made nor moved: .*$`), r.out)
 	require.Regexp(t, `the cluster is degraded: \d+ problems, named above`, r.err)
+	for _, command := range []string{
+		"cluster move jobs/1 --to b,c,a", "cluster move jobs/1 --to b,c,a --wait=false", "cluster drain c", "cluster drain c --undo",
+		"cluster forget c", "cluster rebalance", "cluster rebalance --dry-run",
+	} {
+		r := cli(t, append([]string{"--addr", c.Nodes[0].Addr}, strings.Fields(command)...)...)
+		require.Equal(t, exitError, r.code, command)
+		require.Equal(t, "gospaces: unavailable: no majority: 1 of 3 nodes are there; not there: b, c\n", r.err, command)
+	}
 }
 
 func TestCluster_ServerThatIsAlone(t *testing.T) {

@@ -118,7 +118,7 @@ be moved. --dry-run prints what is to be moved.`,
 				return a.follow(cmd.Context(), c, func(st *clusterStatus) (string, error) {
 					plan, err := plan(cmd.Context(), c)
 					if err != nil || len(plan.Moves) == 0 {
-						return st.moving("", 0), nil
+						return st.moving("", 0), err
 					}
 					return fmt.Sprintf("%s left to be moved", count(len(plan.Moves), "partition")), nil
 				})

@@ -160,7 +160,7 @@ func (c *Control) lead(ctx context.Context) error {
 	if err := c.apply(g); err != nil {
 		return err
 	}
-	sub, err := c.conn.Subscribe(subjectControl, func(m *nats.Msg) { c.answer(ctx, m) })
+	sub, err := c.conn.Subscribe(subjectControl, c.answer)
 	if err != nil {
 		return err
 	}
@@ -256,7 +256,7 @@ const subjectControl = "gs.control"
 // ask sends a command to the primary, once.
 func (c *Control) ask(ctx context.Context, body []byte) (position uint64, err error) {
 	if c.leads() {
-		return c.propose(ctx, body)
+		return c.proposeWithin(ctx, body)
 	}
 	ctx, cancel := context.WithTimeout(ctx, askTimeout)
 	defer cancel()
@@ -315,8 +315,8 @@ type refusedError struct{ err error }
 func (e *refusedError) Error() string { return e.err.Error() }
 
 // answer carries out a command of another node.
-func (c *Control) answer(ctx context.Context, m *nats.Msg) {
-	position, err := c.propose(ctx, m.Data)
+func (c *Control) answer(m *nats.Msg) {
+	position, err := c.propose(m.Data)
 	a := controlAnswer{Position: position}
 	if refused := (*refusedError)(nil); errors.As(err, &refused) {
 		a.Refused = refused.Error()
@@ -335,8 +335,27 @@ func (c *Control) answer(ctx context.Context, m *nats.Msg) {
 	}
 }
 
-// propose appends a command, as the primary, and returns its position.
-func (c *Control) propose(ctx context.Context, body []byte) (position uint64, err error) {
+// proposeWithin returns what propose does, or ctx's cause if ctx ends before: the command may take effect later.
+func (c *Control) proposeWithin(ctx context.Context, body []byte) (uint64, error) {
+	type outcome struct {
+		position uint64
+		err      error
+	}
+	ended := make(chan outcome, 1)
+	go func() {
+		position, err := c.propose(body)
+		ended <- outcome{position, err}
+	}()
+	select {
+	case o := <-ended:
+		return o.position, o.err
+	case <-ctx.Done():
+		return 0, context.Cause(ctx)
+	}
+}
+
+// propose appends a command, as the primary, and returns its position. It blocks while there is no majority.
+func (c *Control) propose(body []byte) (position uint64, err error) {
 	c.proposing.Lock()
 	defer c.proposing.Unlock()
 	var cmd Command
