@@ -42,6 +42,7 @@ type partitionStatus struct {
 	Why       string          `json:"why,omitempty"` // why calls wait
 	Replicas  []replicaStatus `json:"replicas"`
 	Target    []string        `json:"target,omitempty"` // nodes that are to have the replicas, if these are being moved
+	Awaits    string          `json:"awaits,omitempty"` // what the move waits for
 }
 
 // replicaStatus is the status of a replica.
@@ -115,7 +116,7 @@ func (f *fleet) partitionStatus(at txn.Address, p cluster.Partition) partitionSt
 		ps.Primary, ps.Epoch = place.Node, place.Epoch
 	}
 	newest := uint64(0)
-	ps.Target = p.Target
+	ps.Target, ps.Awaits = p.Target, f.member.MoveWaits(at, p)
 	for _, node := range p.Ranked() {
 		part, known := sight.Part(node, at)
 		newest = max(newest, part.Position)

@@ -5,6 +5,7 @@ import (
 	"context"
 	"encoding/json"
 	"fmt"
+	"slices"
 	"strconv"
 	"strings"
 	"time"
@@ -210,8 +211,8 @@ func (st *clusterStatus) moving(space string, partition int) string {
 	var left []string
 	for _, p := range st.Partitions {
 		if len(p.Target) > 0 && (space == "" || p.Space == space && p.Partition == partition) {
-			left = append(left, fmt.Sprintf("%s/%d moves to %s, and is led by %s", p.Space, p.Partition,
-				strings.Join(p.Target, ", "), cmp.Or(p.Primary, "no node")))
+			left = append(left, fmt.Sprintf("%s/%d, led by %s, %s", p.Space, p.Partition, cmp.Or(p.Primary, "no node"),
+				p.move()))
 		}
 	}
 	return strings.Join(left, "; ")
@@ -220,10 +221,13 @@ func (st *clusterStatus) moving(space string, partition int) string {
 // draining says what a node has that is to be drained; "" if nothing. It returns an error if there are too few other
 // nodes for what it has.
 func (st *clusterStatus) draining(name string, primaries bool) (string, error) {
-	leads, has, needed := 0, 0, 0
+	leads, handed, has, needed := 0, 0, 0, 0
 	for _, p := range st.Partitions {
 		if p.Primary == name {
 			leads++
+			if st.hasHeir(&p) {
+				handed++
+			}
 		}
 		for _, r := range p.Replicas {
 			if r.Node == name {
@@ -237,12 +241,32 @@ func (st *clusterStatus) draining(name string, primaries bool) (string, error) {
 		return "", nil
 	case primaries:
 		return fmt.Sprintf("node %s leads %s", name, count(leads, "partition")), nil
-	case leads == 0 && st.staying() < needed:
-		return "", fmt.Errorf("node %s leads nothing, and has %s that no other node can take: add a node, and the drain "+
-			"goes on by itself; or undo it: gospaces cluster drain %s --undo", name, count(has, "replica"), name)
+	case handed == 0 && st.staying() < needed:
+		return "", fmt.Errorf("node %s leads %s, and has %s that no other node can take: add a node, and the drain "+
+			"goes on by itself; or undo it: gospaces cluster drain %s --undo", name, count(leads, "partition"),
+			count(has, "replica"), name)
 	}
-	return fmt.Sprintf("node %s leads %s, and has %s%s", name, count(leads, "partition"), count(has, "replica"),
-		st.silent()), nil
+	return fmt.Sprintf("node %s leads %s, and has %s%s%s", name, count(leads, "partition"), count(has, "replica"),
+		st.silent(), st.waiting()), nil
+}
+
+// hasHeir reports whether a node that is not drained has a replica of a partition, and could lead it.
+func (st *clusterStatus) hasHeir(p *partitionLine) bool {
+	return slices.ContainsFunc(p.Replicas, func(r replicaLine) bool { return !st.isDrained(r.Node) })
+}
+
+func (st *clusterStatus) isDrained(node string) bool {
+	return slices.ContainsFunc(st.Nodes, func(m memberLine) bool { return m.Name == node && m.Drained })
+}
+
+// waiting says which move is under way, since all others come after it; "" if there is none.
+func (st *clusterStatus) waiting() string {
+	for _, p := range st.Partitions {
+		if p.Awaits != "" {
+			return fmt.Sprintf("; %s/%d %s", p.Space, p.Partition, p.move())
+		}
+	}
+	return ""
 }
 
 // staying returns how many nodes are not drained. A silent one counts: it may be suspected for just a moment.

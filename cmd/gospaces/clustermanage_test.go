@@ -29,4 +29,18 @@ func TestDraining(t *testing.T) {
 	left, err = status(true, "b").draining("a", true)
 	require.NoError(t, err)
 	require.Empty(t, left, "it leads nothing")
+
+	st := status(true, "b", "c")
+	for i := range st.Nodes {
+		st.Nodes[i].Drained = st.Nodes[i].Name != "c"
+	}
+	st.Partitions[0].Primary = "a"
+	_, err = st.draining("a", false)
+	require.ErrorContains(t, err, "node a leads 1 partition, and has 1 replica that no other node can take", "nor b")
+	st.Partitions[0].Replicas = append(st.Partitions[0].Replicas, replicaLine{Node: "c"})
+	st.Partitions[0].Target, st.Partitions[0].Awaits = []string{"c", "b", "a"}, "node c, which is silent"
+	left, err = st.draining("a", false)
+	require.NoError(t, err, "c is about to lead it")
+	require.Equal(t, "node a leads 1 partition, and has 1 replica; "+
+		"jobs/0 moves to c, b, a (waits for node c, which is silent)", left)
 }

@@ -34,6 +34,7 @@ type partitionLine struct {
 	Epoch     uint64        `json:"epoch"`
 	Why       string        `json:"why"`
 	Target    []string      `json:"target"`
+	Awaits    string        `json:"awaits"`
 	Replicas  []replicaLine `json:"replicas"`
 }
 
@@ -90,19 +91,23 @@ func (st *clusterStatus) followers(p *partitionLine) (all []string) {
 		}
 	}
 	if len(p.Target) > 0 {
-		all = append(all, "moves to "+strings.Join(p.Target, ", "))
+		all = append(all, p.move())
 	}
 	return all
 }
 
+// move says where a partition moves to, and what that waits for.
+func (p *partitionLine) move() string {
+	text := "moves to " + strings.Join(p.Target, ", ")
+	if p.Awaits != "" {
+		text += " (waits for " + packages.ReplaceAllString(oneLine(p.Awaits), "$1") + ")"
+	}
+	return text
+}
+
 // isReady reports whether a replica of a living node could lead, if that node were to lead anything.
 func (st *clusterStatus) isReady(r *replicaLine) bool {
-	for _, n := range st.Nodes {
-		if n.Name == r.Node && n.Drained {
-			return true
-		}
-	}
-	return r.Able
+	return r.Able || st.isDrained(r.Node)
 }
 
 // wrong returns a line for each thing that is wrong.

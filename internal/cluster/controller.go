@@ -1,10 +1,12 @@
 package cluster
 
 import (
+	"cmp"
 	"context"
 	"crypto/rand"
 	"errors"
 	"fmt"
+	"slices"
 	"time"
 
 	"github.com/gospaces/gospaces/txn"
@@ -166,17 +168,8 @@ func (c *controller) await(at txn.Address, p Partition, reason string) {
 
 // step takes the next step of a move, and returns what the move waits for then; "" if that was the last step.
 func (c *controller) step(ctx context.Context, at txn.Address, p Partition) (reason string, err error) {
-	same := sameNodes(p.Nodes, p.Target) // it is about who leads: the others may be down, or drained
-	for _, node := range p.Target {
-		if same {
-			break
-		}
-		switch part, _ := c.m.sight.Part(node, at); {
-		case !c.m.sight.Alive(node):
-			return "node " + node + ", which is silent", nil
-		case !part.Able && part.Epoch == 0:
-			return "the replica at node " + node + ", which does not follow yet: " + part.Why, nil
-		}
+	if reason := c.m.awaited(at, p); reason != "" {
+		return reason, nil
 	}
 	store := c.m.cfg.Store
 	if err := store.Place(ctx, at.Space, int(at.Partition), p.Target); err != nil {
@@ -187,25 +180,70 @@ func (c *controller) step(ctx context.Context, at txn.Address, p Partition) (rea
 		switch {
 		case err != nil:
 			return "an answer of its log", err
-		case same && !areOn(have, p.Target), !same && !areCurrent(have, p.Target):
+		case !areCurrent(have, p.Target, c.m.staying(p)):
 			return fmt.Sprintf("the replicas of its log, which are %+v", have), nil
 		}
 	}
-	switch place, served := c.m.sight.Served(at); {
-	case same && !c.mayLead(p.Target[0]): // it is drained or silent by now, and would be waited for in vain
-		return "", nil
-	case !served:
-		return "a node that serves it", nil
-	case place.Node != p.Target[0]:
-		return "node " + p.Target[0] + " to lead it, in place of " + place.Node, nil
+	return c.m.unled(at, p), nil
+}
+
+// MoveWaits returns what the move of a partition waits for, as far as this node knows; "" if it is not moved.
+func (m *Member) MoveWaits(at txn.Address, p Partition) string {
+	if p.Target == nil {
+		return ""
 	}
-	return "", nil
+	return cmp.Or(m.awaited(at, p), m.unled(at, p), "the replicas of its log")
+}
+
+// awaited returns the replica for which a move waits before the log moves; "" if all of them follow.
+func (m *Member) awaited(at txn.Address, p Partition) string {
+	state, _ := m.control.State()
+	stay := m.staying(p)
+	for _, node := range p.Target {
+		leads := state.Nodes[node].Duty == Leads || !slices.Contains(p.Nodes, node)
+		switch part, _ := m.sight.Part(node, at); {
+		case slices.Contains(stay, node):
+		case !m.sight.Alive(node):
+			return "node " + node + ", which is silent"
+		case leads && !part.Able && part.Epoch == 0:
+			return "the replica at node " + node + ", which does not follow yet: " + cmp.Or(part.Why, "it is not open yet")
+		}
+	}
+	return ""
+}
+
+// staying returns the nodes for which a move does not wait: those that leave, and keep the replica which they have while
+// another one moves; and all of them if the move is about who leads. They may be lost.
+func (m *Member) staying(p Partition) (nodes []string) {
+	if sameNodes(p.Nodes, p.Target) {
+		return p.Target
+	}
+	state, _ := m.control.State()
+	for _, node := range p.Target {
+		if state.Nodes[node].Duty == Leaves && slices.Contains(p.Nodes, node) {
+			nodes = append(nodes, node)
+		}
+	}
+	return nodes
+}
+
+// unled returns the node that is to lead a partition which has moved; "" if it does.
+func (m *Member) unled(at txn.Address, p Partition) string {
+	switch place, served := m.sight.Served(at); {
+	case slices.Contains(p.Nodes, p.Target[0]) && !m.mayLead(p.Target[0]): // it would be waited for in vain
+		return ""
+	case !served:
+		return "a node that serves it"
+	case place.Node != p.Target[0]:
+		return "node " + p.Target[0] + " to lead it, in place of " + place.Node
+	}
+	return ""
 }
 
 // mayLead reports whether a node is alive and not drained.
-func (c *controller) mayLead(node string) bool {
-	state, _ := c.m.control.State()
-	return c.m.sight.Alive(node) && state.Nodes[node].Duty == Leads
+func (m *Member) mayLead(node string) bool {
+	state, _ := m.control.State()
+	return m.sight.Alive(node) && state.Nodes[node].Duty == Leads
 }
 
 // balance begins the next move that brings replicas where they should be, if all replicas are well.

@@ -187,17 +187,25 @@ func (m *Member) HandOver(ctx context.Context) {
 	}
 }
 
-// Drain sets the duty of a node. It returns when the State has it; other nodes take over a while later. It returns
-// ErrNoNode, and the cause of ctx's end.
+// Drain sets the duty of a node. It returns when the State has it; other nodes take over a while later, and moves to the
+// node that are under way go to others if there are any. It returns ErrNoNode, and the cause of ctx's end.
 func (m *Member) Drain(ctx context.Context, node string, duty Duty) error {
-	_, err := m.control.Do(ctx, &Command{Drain: &Drained{node, duty}})
+	state, _ := m.control.State()
+	var silent []string
+	for name := range state.Nodes {
+		if !m.sight.Alive(name) {
+			silent = append(silent, name)
+		}
+	}
+	slices.Sort(silent)
+	_, err := m.control.Do(ctx, &Command{Drain: &Drained{node, duty, silent}})
 	return err
 }
 
 // Move begins to move the replicas of a partition to some nodes, the first of which will lead it. It returns when the
 // State has the move, which takes a while longer. It returns ErrNoSpace, ErrNoNode, ErrMove, and the cause of ctx's end.
 func (m *Member) Move(ctx context.Context, at txn.Address, to []string) error {
-	_, err := m.control.Do(ctx, &Command{Move: &Move{at.Space, int(at.Partition), to}})
+	_, err := m.control.Do(ctx, &Command{Move: &Move{Name: at.Space, Partition: int(at.Partition), To: to}})
 	return err
 }
 
@@ -240,7 +248,7 @@ func (m *Member) replaceFounder(ctx context.Context, state *State, node string) 
 	}
 	for !m.cfg.Store.Outside() {
 		have, err := m.cfg.Store.Replicas(ctx, ControlSpace, 0)
-		if err == nil && areCurrent(have, founders) {
+		if err == nil && areCurrent(have, founders, nil) {
 			break
 		}
 		if backoff.Sleep(ctx, retryPause/10) != nil {
@@ -251,15 +259,13 @@ func (m *Member) replaceFounder(ctx context.Context, state *State, node string) 
 	return err
 }
 
-// areCurrent reports whether replicas are those on some nodes, and each has all of the log.
-func areCurrent(have []replication.Replica, on []string) bool {
-	return areOn(have, on) && !slices.ContainsFunc(have, func(r replication.Replica) bool { return !r.Current })
-}
-
-// areOn reports whether replicas are those on some nodes.
-func areOn(have []replication.Replica, on []string) bool {
+// areCurrent reports whether replicas are those on some nodes, and each has all of the log, but for those of given nodes.
+func areCurrent(have []replication.Replica, on, but []string) bool {
 	var nodes []string
 	for _, r := range have {
+		if !r.Current && !slices.Contains(but, r.Node) {
+			return false
+		}
 		nodes = append(nodes, r.Node)
 	}
 	return sameNodes(nodes, on)

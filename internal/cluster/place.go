@@ -87,8 +87,11 @@ func moveReplica(s *State) *Move {
 			}
 			for _, from := range slices.Backward(p.Nodes) {
 				for _, to := range nodes {
+					if s.Nodes[to].Duty != Leads {
+						continue // its replica could not show that it follows
+					}
 					if gain := gain(load, from, to); gain >= least && !p.Has(to) && s.spreads(p, from, to) {
-						best, least = &Move{name, i, replaced(p.Nodes, from, to)}, gain+1
+						best, least = &Move{name, i, replaced(p.Nodes, from, to), true}, gain+1
 					}
 				}
 			}
@@ -120,7 +123,7 @@ func moveLead(s *State) *Move {
 			}
 			for _, to := range p.Nodes[1:] {
 				if gain := leads[p.Nodes[0]] - leads[to]; gain >= least && leads[to] < math.MaxInt32 {
-					best, least = &Move{name, i, first(p.Nodes, to)}, gain+1
+					best, least = &Move{name, i, first(p.Nodes, to), true}, gain+1
 				}
 			}
 		}

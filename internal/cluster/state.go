@@ -124,8 +124,9 @@ type NamedNode struct {
 
 // Drained sets the duty of a node.
 type Drained struct {
-	Name string `json:"name"`
-	Duty Duty   `json:"duty"`
+	Name   string   `json:"name"`
+	Duty   Duty     `json:"duty"`
+	Silent []string `json:"silent,omitempty"` // the nodes to which nothing can be moved at present
 }
 
 // Created describes a new space.
@@ -147,6 +148,8 @@ type Move struct {
 	Name      string   `json:"name"`
 	Partition int      `json:"partition"`
 	To        []string `json:"to"`
+	// Balances: drained nodes may keep the replicas that they have, since the move leaves these to further ones.
+	Balances bool `json:"balances,omitempty"`
 }
 
 // Settled records that the move of a partition has ended.
@@ -294,32 +297,49 @@ func (s *State) drain(d *Drained) error {
 	}
 	node.Duty = d.Duty
 	s.Nodes[d.Name] = node
-	if d.Duty == Leaves {
-		s.divert(d.Name)
+	if d.Duty != Leads {
+		s.divert(d)
 	}
 	return nil
 }
 
-// divert replaces a node that leaves in the targets of moves, if another can take its place: the moves would not end if
-// the node is lost.
-func (s *State) divert(node string) {
-	for name, sp := range s.Spaces {
-		for i, p := range sp.Partitions {
-			at := slices.Index(p.Target, node)
-			if at < 0 {
+// divert changes the targets of moves under way that include a node which is drained: another node takes its place, or
+// at least leads in its place, if there is one. Such a move would not end if the node is lost.
+func (s *State) divert(d *Drained) {
+	for _, name := range slices.Sorted(maps.Keys(s.Spaces)) {
+		for i, p := range s.Spaces[name].Partitions {
+			if !slices.Contains(p.Target, d.Name) {
 				continue
 			}
-			for _, other := range p.Nodes {
-				if !slices.Contains(p.Target, other) && s.Nodes[other].Duty != Leaves {
-					_ = s.partition(name, i, func(p *Partition) error {
-						p.Target = replaced(p.Target, node, other)
-						return nil
-					})
-					break
+			_ = s.partition(name, i, func(p *Partition) error {
+				goes := d.Duty == Leaves || !slices.Contains(p.Nodes, d.Name)
+				if to := s.substitute(*p, d.Silent); to != "" && goes {
+					p.Target = replaced(p.Target, d.Name, to)
 				}
-			}
+				leads := func(node string) bool { return s.Nodes[node].Duty == Leads }
+				if i := slices.IndexFunc(p.Target, leads); i >= 0 {
+					p.Target = first(p.Target, p.Target[i])
+				}
+				return nil
+			})
 		}
 	}
+}
+
+// substitute returns a further node to which a partition could move: one that has a replica, or else the one that has
+// the fewest of others; "" if there is none.
+func (s *State) substitute(p Partition, silent []string) (best string) {
+	load := s.load()
+	for _, node := range slices.Sorted(maps.Keys(load)) {
+		has := slices.Contains(p.Nodes, node)
+		switch {
+		case s.Nodes[node].Duty != Leads || slices.Contains(p.Target, node) || slices.Contains(silent, node):
+		case best == "", has && !slices.Contains(p.Nodes, best),
+			has == slices.Contains(p.Nodes, best) && load[node] < load[best]:
+			best = node
+		}
+	}
+	return best
 }
 
 func (s *State) create(c *Created) error {
@@ -424,8 +444,10 @@ func (s *State) move(m *Move) error {
 			switch n, known := s.Nodes[node]; {
 			case !known:
 				return fmt.Errorf("%w: %q", ErrNoNode, node)
-			case n.Duty == Leaves && !p.Has(node):
-				return fmt.Errorf("%w: node %q is drained", ErrMove, node)
+			case n.Duty == Leaves && !(m.Balances && p.Has(node)):
+				return fmt.Errorf("%w: node %q is drained: name one that is not", ErrMove, node)
+			case n.Duty == Follows && (i == 0 || !p.Has(node)) && !m.Balances:
+				return fmt.Errorf("%w: node %q is drained, and leads nothing at present: name another one", ErrMove, node)
 			}
 			if slices.Contains(m.To[:i], node) {
 				return fmt.Errorf("%w: two replicas on node %q", ErrMove, node)

@@ -53,7 +53,7 @@ func TestState_NodesComeAndGo(t *testing.T) {
 	t.Parallel()
 	s := follow(t, join("a", ""), join("b", ""),
 		&Command{Create: &Created{"jobs", "x", []Partition{{Nodes: []string{"a"}}}}},
-		&Command{Drain: &Drained{"b", Follows}}, join("b", "z1"))
+		&Command{Drain: &Drained{Name: "b", Duty: Follows}}, join("b", "z1"))
 	require.Equal(t, Node{Addr: "b:1", Zone: "z1", Duty: Follows}, s.Nodes["b"],
 		"a node that is drained stays so when it restarts")
 	_, err := s.next(9, &Command{Forget: &NamedNode{"a"}})
@@ -69,13 +69,13 @@ func TestState_PartitionsMove(t *testing.T) {
 	t.Parallel()
 	s := follow(t, join("a", ""), join("b", ""), join("c", ""), join("d", ""),
 		&Command{Create: &Created{"jobs", "x", []Partition{{Nodes: []string{"a", "b", "c"}}}}},
-		&Command{Move: &Move{"jobs", 0, []string{"c", "a", "b"}}})
+		&Command{Move: &Move{Name: "jobs", Partition: 0, To: []string{"c", "a", "b"}}})
 	require.Equal(t, Partition{Nodes: []string{"a", "b", "c"}, Target: []string{"c", "a", "b"}},
 		s.Spaces["jobs"].Partitions[0], "it has not ended before c leads")
 	s, err := s.next(6, &Command{Settle: &Settled{"jobs", 0, []string{"c", "a", "b"}}})
 	require.NoError(t, err)
 
-	s, err = s.next(7, &Command{Move: &Move{"jobs", 0, []string{"d", "a", "b"}}})
+	s, err = s.next(7, &Command{Move: &Move{Name: "jobs", Partition: 0, To: []string{"d", "a", "b"}}})
 	require.NoError(t, err)
 	p := s.Spaces["jobs"].Partitions[0]
 	require.Equal(t, Partition{Nodes: []string{"c", "a", "b"}, Target: []string{"d", "a", "b"}}, p)
@@ -83,7 +83,7 @@ func TestState_PartitionsMove(t *testing.T) {
 	require.Equal(t, []string{"d", "a", "b", "c"}, p.Ranked())
 	_, err = s.next(8, &Command{Forget: &NamedNode{"d"}})
 	require.ErrorIs(t, err, ErrNeeded)
-	back, err := s.next(8, &Command{Move: &Move{"jobs", 0, []string{"a", "b", "c"}}})
+	back, err := s.next(8, &Command{Move: &Move{Name: "jobs", Partition: 0, To: []string{"a", "b", "c"}}})
 	require.NoError(t, err)
 	require.Equal(t, []string{"a", "b", "c"}, back.Spaces["jobs"].Partitions[0].Target, "the log may be on d")
 
@@ -100,32 +100,61 @@ func TestState_PartitionsMove(t *testing.T) {
 	}{
 		{nil, ErrMove}, {[]string{"a", "b"}, ErrMove}, {[]string{"a", "b", "a"}, ErrMove}, {[]string{"a", "b", "z"}, ErrNoNode},
 	} {
-		_, err = s.next(8, &Command{Move: &Move{"jobs", 0, wrong.to}})
+		_, err = s.next(8, &Command{Move: &Move{Name: "jobs", Partition: 0, To: wrong.to}})
 		require.ErrorIs(t, err, wrong.err)
 	}
-	_, err = s.next(8, &Command{Move: &Move{"jobs", 1, []string{"a"}}})
+	_, err = s.next(8, &Command{Move: &Move{Name: "jobs", Partition: 1, To: []string{"a"}}})
 	require.ErrorIs(t, err, ErrNoSpace)
 }
 
-// A move to a node that is drained, and may be lost, goes elsewhere; without another node it stays.
+// A move under way to a node that is drained, and may be lost, goes elsewhere: to a node that has a replica, or else to
+// the living one that has fewest. Without one it stays, and another node is to lead.
 func TestState_DrainDivertsMoves(t *testing.T) {
 	t.Parallel()
-	s := follow(t, join("a", ""), join("b", ""), join("c", ""), join("d", ""),
-		&Command{Create: &Created{"jobs", "x", []Partition{{Nodes: []string{"a", "b", "c"}}}}},
-		&Command{Move: &Move{"jobs", 0, []string{"d", "b", "c"}}},
-		&Command{Drain: &Drained{"c", Leaves}})
-	require.Equal(t, []string{"d", "b", "a"}, s.Spaces["jobs"].Partitions[0].Target)
-	s, err := s.next(8, &Command{Drain: &Drained{"d", Leaves}})
-	require.NoError(t, err)
-	require.Equal(t, []string{"d", "b", "a"}, s.Spaces["jobs"].Partitions[0].Target, "c leaves, too")
-	_, err = s.next(9, &Command{Move: &Move{"jobs", 0, []string{"a", "b", "d"}}})
-	require.NoError(t, err, "it is among them now")
+	moving := func(to ...string) *State {
+		return follow(t, join("a", ""), join("b", ""), join("c", ""), join("d", ""), join("e", ""), join("f", ""),
+			&Command{Create: &Created{"jobs", "x", []Partition{{Nodes: []string{"a", "b", "c"}}, {Nodes: []string{"d", "e"}}}}},
+			&Command{Move: &Move{Name: "jobs", To: to}})
+	}
+	drain := func(s *State, node string, duty Duty, silent ...string) *State {
+		s, err := s.next(s.Position+1, &Command{Drain: &Drained{node, duty, silent}})
+		require.NoError(t, err)
+		return s
+	}
+	target := func(s *State) []string { return s.Spaces["jobs"].Partitions[0].Target }
 
-	s = follow(t, join("a", ""), join("b", ""), join("c", ""), join("d", ""),
+	s := drain(moving("d", "b", "c"), "c", Leaves)
+	require.Equal(t, []string{"d", "b", "a"}, target(s), "a has a replica")
+	s = drain(s, "d", Leaves)
+	require.Equal(t, []string{"f", "b", "a"}, target(s), "f has none, and e has one")
+	require.Equal(t, []string{"e", "b", "a"}, target(drain(s, "f", Leaves)), "it need not be one that the partition has")
+	s = drain(s, "f", Leaves, "e")
+	require.Equal(t, []string{"b", "f", "a"}, target(s), "e is silent")
+
+	require.Equal(t, []string{"b", "a", "c"}, target(drain(moving("a", "b", "c"), "a", Follows)), "it keeps its replica")
+	require.Equal(t, []string{"b", "c", "a"}, target(drain(moving("b", "c", "d"), "d", Follows)), "it has none yet")
+}
+
+// No move names a drained node, also one that has a replica: its replica is about to leave. A move by which the cluster
+// spreads replicas may leave it where it is.
+func TestState_NothingMovesToADrainedNode(t *testing.T) {
+	t.Parallel()
+	s := follow(t, join("a", ""), join("b", ""), join("c", ""), join("d", ""), join("e", ""),
 		&Command{Create: &Created{"jobs", "x", []Partition{{Nodes: []string{"a", "b", "c"}}}}},
-		&Command{Drain: &Drained{"d", Leaves}})
-	_, err = s.next(7, &Command{Move: &Move{"jobs", 0, []string{"a", "b", "d"}}})
-	require.ErrorIs(t, err, ErrMove)
+		&Command{Drain: &Drained{Name: "b", Duty: Leaves}}, &Command{Drain: &Drained{Name: "d", Duty: Leaves}},
+		&Command{Drain: &Drained{Name: "c", Duty: Follows}})
+	move := func(balances bool, to ...string) error {
+		_, err := s.next(s.Position+1, &Command{Move: &Move{"jobs", 0, to, balances}})
+		return err
+	}
+	for _, to := range [][]string{{"a", "b", "c"}, {"a", "d", "c"}, {"c", "a", "e"}} {
+		require.ErrorIs(t, move(false, to...), ErrMove)
+	}
+	require.ErrorContains(t, move(false, "a", "b", "c"), `node "b" is drained: name one that is not`)
+	require.ErrorContains(t, move(false, "c", "a", "e"), `node "c" is drained, and leads nothing at present`)
+	require.NoError(t, move(false, "a", "e", "c"))
+	require.NoError(t, move(true, "e", "b", "c"))
+	require.ErrorIs(t, move(true, "e", "d", "c"), ErrMove)
 }
 
 func TestState_UnknownCommandsAreRefused(t *testing.T) {
@@ -268,7 +297,7 @@ func TestNextMove_GivesANewNodeItsShare(t *testing.T) {
 func TestNextMove_TakesAllFromANodeThatLeaves(t *testing.T) {
 	t.Parallel()
 	s := placedOn(t, "d")
-	s, err := s.next(s.Position+1, &Command{Drain: &Drained{"a", Leaves}})
+	s, err := s.next(s.Position+1, &Command{Drain: &Drained{Name: "a", Duty: Leaves}})
 	require.NoError(t, err)
 	for i, m := range steps(t, s) {
 		if i < 12 {
@@ -277,7 +306,7 @@ func TestNextMove_TakesAllFromANodeThatLeaves(t *testing.T) {
 		require.NotEqual(t, "a", m.To[0])
 	}
 	s = placedOn(t)
-	s, err = s.next(s.Position+1, &Command{Drain: &Drained{"a", Leaves}})
+	s, err = s.next(s.Position+1, &Command{Drain: &Drained{Name: "a", Duty: Leaves}})
 	require.NoError(t, err)
 	for _, m := range steps(t, s) {
 		require.Contains(t, m.To, "a", "there is nowhere to go")
@@ -351,7 +380,7 @@ func TestState_KnowsWhenNodesChange(t *testing.T) {
 	t.Parallel()
 	s := follow(t, join("a", ""), join("b", ""),
 		&Command{Create: &Created{"jobs", "x", []Partition{{Nodes: []string{"a"}}}}}, join("a", "z1"),
-		&Command{Drain: &Drained{"b", Leaves}})
+		&Command{Drain: &Drained{Name: "b", Duty: Leaves}})
 	require.EqualValues(t, 2, s.NodesAt)
 	moved, err := s.next(6, &Command{Join: &Joined{"a", Node{Addr: "a:2"}}})
 	require.NoError(t, err)
