@@ -65,6 +65,9 @@ func TestCluster_IsToldByTheNodeThatIsAsked(t *testing.T) {
 	require.Eventually(t, settled, time.Minute, 50*time.Millisecond)
 	drained := cli(t, "--addr", c.Addrs(), "cluster", "drain", "a", "--primaries")
 	require.Equal(t, exitOK, drained.code, drained.err)
+	r := cli(t, "--addr", c.Addrs(), "cluster", "move", "jobs/1", "--to", "a,b,c")
+	require.Equal(t, exitUsage, r.code)
+	require.Contains(t, r.err, `node "a" is drained, and leads nothing at present: name another one`)
 	require.Eventually(t, func() bool { // a drained node leads nothing, and no move waits for it
 		var st clusterStatus
 		r := cli(t, "--addr", c.Addrs(), "cluster", "status")
@@ -98,7 +101,7 @@ func TestCluster_IsToldByTheNodeThatIsAsked(t *testing.T) {
 		return r.code == exitError && strings.Contains(r.err, "node b is silent") &&
 			strings.Contains(r.err, "jobs/1") && strings.Contains(r.err, "no majority: 1 of 3 nodes with its log are alive")
 	}, time.Minute, 50*time.Millisecond)
-	r := cli(t, "--addr", c.Nodes[0].Addr, "cluster", "status", "--json=false")
+	r = cli(t, "--addr", c.Nodes[0].Addr, "cluster", "status", "--json=false")
 	require.Regexp(t, regexp.MustCompile(`(?m)^spaces can be neither made nor moved: .*$`), r.out)
 	require.Regexp(t, `the cluster is degraded: \d+ problems, named above`, r.err)
 	for _, command := range []string{
