@@ -3,6 +3,7 @@ package node
 import (
 	"context"
 
+	"github.com/gospaces/gospaces/internal/cluster"
 	"github.com/gospaces/gospaces/internal/partition"
 	"github.com/gospaces/gospaces/internal/server"
 	"github.com/gospaces/gospaces/txn"
@@ -45,4 +46,19 @@ func (n *Node) Backups() int {
 // DropLog removes the log of a partition under it.
 func (n *Node) DropLog(ctx context.Context, space string, partition int) error {
 	return n.spaces.store.Drop(ctx, space, partition)
+}
+
+// Waits returns how many calls wait in a partition that the node leads, or 0.
+func (n *Node) Waits(at txn.Address) int {
+	if p := n.fleet.led(at); p != nil {
+		return p.Stats().Waiting
+	}
+	return 0
+}
+
+// Dismiss ends the node's replica of a partition as if it had moved.
+func (n *Node) Dismiss(at txn.Address) {
+	s := n.fleet.at(at)
+	s.partition.Quit(n.fleet.ended(at, cluster.Moved))
+	n.fleet.server.Replaced(s.host)
 }

@@ -172,12 +172,8 @@ func (f *fleet) Close(at txn.Address, ending cluster.Ending) {
 	s := f.replicas[at]
 	delete(f.replicas, at)
 	f.mu.Unlock()
-	why := call.ErrClosed
-	if ending == cluster.Dropped {
-		why = fmt.Errorf("%w: space %q was dropped", call.ErrDropped, at.Space)
-	}
 	s.log.Close() // an append may wait for a majority
-	s.partition.Quit(why)
+	s.partition.Quit(f.ended(at, ending))
 	f.server.Replaced(s.host)
 	s.stop()
 	if ending == cluster.Stopped {
@@ -186,6 +182,18 @@ func (f *fleet) Close(at txn.Address, ending cluster.Ending) {
 	if err := f.store.Forget(at.Space, int(at.Partition)); err != nil {
 		f.cfg.Logger.Warn("what this node had of a partition was not removed", "partition", at.String(), "error", err)
 	}
+}
+
+// ended returns the error with which calls end that still wait in a replica when it is closed.
+func (f *fleet) ended(at txn.Address, ending cluster.Ending) error {
+	switch ending {
+	case cluster.Dropped:
+		return fmt.Errorf("%w: space %q was dropped", call.ErrDropped, at.Space)
+	case cluster.Moved: // it may have led until now: clients go on where another does
+		addr, epoch := f.primary(at)
+		return &call.ElsewhereError{At: at, Node: addr, Epoch: epoch}
+	}
+	return call.ErrClosed
 }
 
 // attend starts and ends what only a primary needs, as the replica becomes the primary and ceases to be that.
