@@ -80,7 +80,10 @@ func (f *fleet) join(ctx context.Context, addr string) error {
 		Version: f.cfg.Version, Replicas: c.Replicas, Timing: c.timing(), Host: f, Logger: f.cfg.Logger,
 		Scarce: f.budget.Scarce,
 	})
-	if err := f.member.Join(ctx); err != nil {
+	switch err := f.member.Join(ctx); {
+	case errors.Is(err, replication.ErrStorage):
+		return f.otherStorage()
+	case err != nil:
 		return err
 	}
 	f.beside.Go(f.endIfLost)
@@ -105,6 +108,17 @@ func (f *fleet) endIfLost() {
 	if err := f.store.Close(); err != nil {
 		f.cfg.Logger.Warn("the folder was not closed in good order", "error", err)
 	}
+}
+
+// otherStorage says that the node would have its logs in files and the cluster has them in memory, or the other way
+// round. What is acknowledged would not be as safe as the setting says.
+func (f *fleet) otherStorage() error {
+	made := "files, not in memory"
+	if f.cfg.Durability != ReplicatedMemory {
+		made = "memory (" + ReplicatedMemory + ")"
+	}
+	return wrong("Durability", "is %s, but this cluster was made with its logs in %s. That cannot be changed: backup and "+
+		"restore move the spaces to a new cluster", f.cfg.Durability, made)
 }
 
 // announceSpaces makes clients that opened a space before it existed open it again.

@@ -16,8 +16,8 @@ import (
 	"github.com/gospaces/gospaces/txn"
 )
 
-// startThree starts a cluster whose nodes are closed with the test.
-func startThree(t *testing.T) (nodes [3]*node.Node) {
+// startThree starts a cluster whose nodes are closed with the test, and returns the configuration of the last one, too.
+func startThree(t *testing.T) (nodes [3]*node.Node, last node.Config) {
 	t.Helper()
 	network := fmt.Sprintf("127.%d.%d", 1+rand.IntN(254), rand.IntN(256))
 	var peers []node.Peer
@@ -32,19 +32,33 @@ func startThree(t *testing.T) (nodes [3]*node.Node) {
 			Cluster: &node.Cluster{Name: "test", Node: peers[i].Name, Peers: peers},
 		}
 		starting.Go(func() { nodes[i], errs[i] = node.Start(t.Context(), cfg) })
+		last = cfg
 	}
 	starting.Wait()
 	for i, n := range nodes {
 		require.NoError(t, errs[i])
 		t.Cleanup(func() { n.Close(context.Background()) })
 	}
-	return nodes
+	return nodes, last
+}
+
+// What is acknowledged must be as safe as a node says: one whose setting is not that of the cluster's logs is refused.
+func TestCluster_StorageIsThatOfTheLogs(t *testing.T) {
+	t.Parallel()
+	nodes, cfg := startThree(t)
+	require.NoError(t, nodes[2].Close(t.Context()))
+	cfg.Data, cfg.Durability = t.TempDir(), node.Replicated
+	_, err := node.Start(t.Context(), cfg)
+	wrong := new(node.SettingError)
+	require.ErrorAs(t, err, &wrong)
+	require.Equal(t, "Durability", wrong.Setting)
+	require.Contains(t, wrong.Problem, "logs in memory (replicated-memory)")
 }
 
 // A primary may lose its replica while calls wait: they wait on at the next one. Only the program closes its space.
 func TestCluster_CallsOutliveAReplicaThatLeaves(t *testing.T) {
 	t.Parallel()
-	nodes := startThree(t)
+	nodes, _ := startThree(t)
 	at := txn.Address{Space: "default"}
 	ctx, cancel := context.WithTimeout(t.Context(), time.Minute)
 	defer cancel()

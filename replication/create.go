@@ -27,13 +27,17 @@ const (
 // ErrIncarnation is returned by Create for a log that is there already, with another incarnation.
 var ErrIncarnation = errors.New("replication: there is another log of that name")
 
+// ErrStorage is returned by Create for a log that is there already, in memory where this node would have it in files,
+// or the other way round.
+var ErrStorage = errors.New("replication: the log is kept in another way")
+
 // ErrNoLog is returned by Store.Log in a cluster for a log that was not created, or was dropped.
 var ErrNoLog = errors.New("replication: there is no such log")
 
 // Create makes the log of a partition in a cluster, on the named nodes, of which it needs a majority to be written. It
 // returns nil if the log is there already with the same incarnation, wherever that is, and ErrIncarnation if it is
-// there with another, unless nothing is left of that. It tries again while the cluster cannot make it, and returns the
-// cause of ctx's end, after which it is unknown whether the log is made.
+// there with another, unless nothing is left of that; ErrStorage if Cluster.Memory says otherwise. It tries again while
+// the cluster cannot make it, and returns the cause of ctx's end, after which it is unknown whether the log is made.
 func (s *Store) Create(ctx context.Context, space string, partition int, incarnation string, on []string) error {
 	id := logID{space, partition}
 	if err := s.placeable(id, on); err != nil {
@@ -48,7 +52,7 @@ func (s *Store) Create(ctx context.Context, space string, partition int, incarna
 			if st, err = srv.js.Stream(ctx, id.stream()); err != nil {
 				return err
 			}
-			if err := srv.ownedBy(st.CachedInfo()); err != nil {
+			if err := errors.Join(srv.ownedBy(st.CachedInfo()), s.sameStorage(st.CachedInfo())); err != nil {
 				return err
 			}
 			if err := sameIncarnation(st.CachedInfo(), incarnation); err == nil || !isGone(st.CachedInfo()) {
@@ -150,6 +154,13 @@ func sameIncarnation(info *jetstream.StreamInfo, incarnation string) error {
 	return nil
 }
 
+func (s *Store) sameStorage(info *jetstream.StreamInfo) error {
+	if s.cfg.Cluster.Memory != (info.Config.Storage == jetstream.MemoryStorage) {
+		return fmt.Errorf("%w: in %v storage", ErrStorage, info.Config.Storage)
+	}
+	return nil
+}
+
 // placeable returns what is wrong with the nodes that are to have a log.
 func (s *Store) placeable(id logID, on []string) error {
 	errs := []error{id.valid()}
@@ -170,6 +181,11 @@ func (s *Store) placeable(id logID, on []string) error {
 	return errors.Join(errs...)
 }
 
+// isFinal reports whether there is no sense in making a request again.
+func isFinal(err error) bool {
+	return errors.Is(err, ErrIncarnation) || errors.Is(err, ErrStorage) || errors.Is(err, ErrNoLog)
+}
+
 // insist makes a request until it succeeds, or there is no sense in it.
 func (s *Store) insist(
 	ctx context.Context, what string, id logID, request func(context.Context, *embedded) error,
@@ -187,7 +203,7 @@ func (s *Store) insist(
 		if err == nil {
 			return nil
 		}
-		if errors.Is(err, ErrIncarnation) || errors.Is(err, ErrNoLog) || srv.isOutside() && hopeless(err) {
+		if isFinal(err) || srv.isOutside() && hopeless(err) {
 			return fmt.Errorf("%s log %v: %w", what, id, err)
 		}
 		s.cfg.Logger.Debug("log_request_failed", "request", what, "log", id.String(), "error", err)
