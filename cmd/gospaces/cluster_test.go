@@ -48,8 +48,10 @@ func TestCluster_IsToldByTheNodeThatIsAsked(t *testing.T) {
 		require.Regexp(t, regexp.MustCompile(`(?m)^node +`+n.Name+` of cluster test$`), r.out)
 		require.Regexp(t, regexp.MustCompile(`(?m)^jobs/1 +\w+ +0 `), r.out)
 
-		r = cli(t, "--addr", n.Addr, "cluster", "status")
-		require.Equal(t, exitOK, r.code, r.err)
+		require.Eventually(t, func() bool {
+			r = cli(t, "--addr", n.Addr, "cluster", "status")
+			return r.code == exitOK
+		}, time.Minute, 50*time.Millisecond)
 		require.Contains(t, r.out, `"node":"`+n.Name+`"`)
 
 		var topology client.Topology
