@@ -93,8 +93,7 @@ type operator struct {
 // do runs a command below gospaces cluster.
 func (o operator) do(args ...string) {
 	o.Helper()
-	r := cli(o.T, append([]string{"--addr", o.addrs, "cluster"}, args...)...)
-	require.Equal(o, exitOK, r.code, "%v: %s", args, r.err)
+	succeeds(o.T, o.addrs, append([]string{"cluster"}, args...)...)
 }
 
 // status returns the status of the cluster, when all is well.
@@ -104,7 +103,7 @@ func (o operator) status() (st clusterStatus) {
 		r := cli(o.T, "--addr", o.addrs, "cluster", "status")
 		st = clusterStatus{}
 		return r.code == exitOK && json.Unmarshal([]byte(r.out), &st) == nil
-	}, time.Minute, 50*time.Millisecond)
+	}, 3*time.Minute, 50*time.Millisecond)
 	return st
 }
 
@@ -132,14 +131,14 @@ func TestProcedure_AllNodesAreReplaced(t *testing.T) {
 		o.addrs = strings.Join([]string{c.Nodes[i+1].Addr, c.Nodes[i+2].Addr, joined.Addr}, ",")
 		o.status()
 		if i == 0 {
-			require.Eventually(t, func() bool { return o.has(joined.Name) }, time.Minute, 50*time.Millisecond,
+			require.Eventually(t, func() bool { return o.has(joined.Name) }, 3*time.Minute, 50*time.Millisecond,
 				"the others have two replicas each")
 		}
 		o.do("drain", old.Name)
 		old.Leave()
 		require.Eventually(t, func() bool { // it is alive until the others suspect it
 			return cli(t, "--addr", o.addrs, "cluster", "forget", old.Name).code == exitOK
-		}, time.Minute, 50*time.Millisecond)
+		}, 3*time.Minute, 50*time.Millisecond)
 		o.status()
 	}
 	for _, replaced := range c.Nodes[:3] {
