@@ -7,6 +7,7 @@ import (
 	"io"
 	"log/slog"
 	"net"
+	"strings"
 
 	"github.com/spf13/cobra"
 
@@ -152,6 +153,27 @@ func (a *app) withClient(ctx context.Context, do func(*client.Client) error) err
 	}
 	defer c.Close()
 	return do(c)
+}
+
+// withServer is withClient for a command about all spaces. In a cluster without a majority, in which no space may be
+// served, it says so.
+func (a *app) withServer(ctx context.Context, do func(*client.Client) error) error {
+	if err := a.checkMajority(ctx); err != nil {
+		return err
+	}
+	return a.withClient(ctx, do)
+}
+
+// checkMajority returns an error if the server is a node that lacks the others. A server that does not tell is taken to
+// be about to.
+func (a *app) checkMajority(ctx context.Context) error {
+	return a.withNode(ctx, func(n *client.NodeClient) error {
+		_, st, err := a.readCluster(ctx, n)
+		if err != nil || !strings.HasPrefix(st.Control.Why, "no majority") {
+			return nil
+		}
+		return fmt.Errorf("control partition: %s: see `gospaces cluster status`", st.Control.Why)
+	})
 }
 
 // withNode calls do with a connection to one server, which is closed afterwards.

@@ -2,6 +2,7 @@ package main
 
 import (
 	"encoding/json"
+	"path/filepath"
 	"regexp"
 	"strings"
 	"testing"
@@ -121,6 +122,13 @@ func TestCluster_IsToldByTheNodeThatIsAsked(t *testing.T) {
 		r := cli(t, append([]string{"--addr", c.Nodes[0].Addr}, strings.Fields(command)...)...)
 		require.Equal(t, exitError, r.code, command)
 		require.Equal(t, "gospaces: unavailable: no majority: 1 of 3 nodes are there; not there: b, c\n", r.err, command)
+	}
+	file := filepath.Join(t.TempDir(), "x.backup")
+	for _, command := range []string{"spaces list", "spaces create new", "spaces drop jobs --yes", "backup " + file} {
+		r := cli(t, append([]string{"--addr", c.Nodes[0].Addr}, strings.Fields(command)...)...)
+		require.Equal(t, exitError, r.code, command)
+		require.Equal(t, "gospaces: control partition: no majority: 1 of 3 nodes with its log are alive: see "+
+			"`gospaces cluster status`\n", r.err, command)
 	}
 }
 

@@ -35,7 +35,7 @@ func (a *app) filled(ctx context.Context, spaces []string, fill func(*filler) er
 		err = a.noCluster()
 	}
 	if err == nil {
-		err = a.withClient(ctx, func(c *client.Client) error { return checkEmpty(ctx, c, spaces) })
+		err = a.withServer(ctx, func(c *client.Client) error { return checkEmpty(ctx, c, spaces) })
 	}
 	if err != nil {
 		return err
