@@ -31,28 +31,35 @@ type spaceStatus struct {
 
 // mirrored returns nil once the database has all that was in the log when it was called.
 func mirrored(ctx context.Context, c *client.Client) error {
+	ctx, cancel := context.WithTimeout(ctx, 5*time.Minute)
+	defer cancel()
 	tick := time.NewTicker(20 * time.Millisecond)
 	defer tick.Stop()
 	for target := uint64(0); ; {
 		sp, err := fetchStatus(ctx, c)
-		if err != nil {
+		switch {
+		case errors.Is(err, errNoMirror): // another node has just begun to serve the space
+		case err != nil:
 			return err
-		}
-		if target == 0 {
+		case target == 0:
 			target = sp.Log.Last
-		}
-		if sp.Mirror.Position >= target {
+		case sp.Mirror.Position >= target:
 			fmt.Printf("%d log messages; %d rows written, %d records came and went without touching the database\n",
 				sp.Log.Messages, sp.Mirror.Rows, sp.Mirror.Coalesced)
 			return nil
+		case sp.Mirror.LastError != "":
+			err = errors.New(sp.Mirror.LastError)
 		}
 		select {
 		case <-tick.C:
 		case <-ctx.Done():
-			return fmt.Errorf("wait for the mirror (last error: %q): %w", sp.Mirror.LastError, context.Cause(ctx))
+			return fmt.Errorf("wait for the mirror: %w", errors.Join(context.Cause(ctx), err))
 		}
 	}
 }
+
+// errNoMirror is returned while the server does not mirror the space.
+var errNoMirror = errors.New("the server does not mirror the space")
 
 // fetchStatus returns the status of the default space from the server that has it.
 func fetchStatus(ctx context.Context, c *client.Client) (*spaceStatus, error) {
@@ -69,5 +76,5 @@ func fetchStatus(ctx context.Context, c *client.Client) (*spaceStatus, error) {
 			return sp, nil
 		}
 	}
-	return nil, errors.New("the server does not mirror the space")
+	return nil, errNoMirror
 }
