@@ -6,8 +6,8 @@ import (
 	"time"
 )
 
-// ages tells how old entries are, to about a second or a sixteenth, without memory for each: it knows how far the order of a replica's
-// entries had come at some times. Its methods may be called concurrently.
+// ages tells how old entries are, to about a second or a sixteenth, without memory for each: it knows how far the order
+// of a replica's entries had come at some times. Its methods may be called concurrently.
 type ages struct {
 	mu    sync.Mutex
 	marks []ageMark // guarded by mu; by order, and by time

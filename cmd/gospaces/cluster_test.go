@@ -116,7 +116,8 @@ func TestCluster_IsToldByTheNodeThatIsAsked(t *testing.T) {
 	require.Regexp(t, regexp.MustCompile(`(?m)^spaces can be neither made nor moved: .*$`), r.out)
 	require.Regexp(t, `the cluster is degraded: \d+ problems, named above`, r.err)
 	for _, command := range []string{
-		"cluster move jobs/1 --to b,c,a", "cluster move jobs/1 --to b,c,a --wait=false", "cluster drain c", "cluster drain c --undo",
+		"cluster move jobs/1 --to b,c,a", "cluster move jobs/1 --to b,c,a --wait=false",
+		"cluster drain c", "cluster drain c --undo",
 		"cluster forget c", "cluster rebalance", "cluster rebalance --dry-run",
 	} {
 		r := cli(t, append([]string{"--addr", c.Nodes[0].Addr}, strings.Fields(command)...)...)

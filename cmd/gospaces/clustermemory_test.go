@@ -63,7 +63,7 @@ func TestClusterMemory_FollowersHaveBudgets(t *testing.T) {
 	_, err = fill()
 	require.ErrorIs(t, err, space.ErrSpaceFull)
 
-	c.Node("a").Kill() // whoever leads now refuses, too, and takes go on
+	c.Node("a").Kill() // the next primary refuses, too, and takes go on
 	_, err = fill()
 	require.ErrorIs(t, err, space.ErrSpaceFull)
 	for range written / 2 {

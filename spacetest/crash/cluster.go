@@ -106,7 +106,9 @@ func (c *campaign) newNode(i int, ip string) (*server, error) {
 	n := &server{
 		program: c.cfg.Program, data: filepath.Join(folder, "gospaces"), log: log, full: full, host: ip,
 		listen: ip + clientPort,
-		args:   []string{"--snapshot-bytes", "524288", "--snapshot-every", "20s", "--audit-every", "200", "--admin", ip + adminPort},
+		args: []string{
+			"--snapshot-bytes", "524288", "--snapshot-every", "20s", "--audit-every", "200", "--admin", ip + adminPort,
+		},
 	}
 	if c.db != nil {
 		n.args = append(n.args, "--postgres", c.db.dsn, "--mirror", "job=append")
