@@ -122,9 +122,11 @@ func TestSpan_RollbackUndoesBranches(t *testing.T) {
 func TestSpan_EndOfTheLeaseAbortsBranchesAndTheirWaits(t *testing.T) {
 	levels(t, func(t *testing.T, cfg node.Config) {
 		n, cl, a, b, _ := banks(t, cfg)
-		tx, err := space.Begin(t.Context(), a, space.For(50*time.Millisecond))
+		tx, err := space.Begin(t.Context(), a)
 		require.NoError(t, err)
 		require.NoError(t, add(t.Context(), tx, b, 10))
+		_, err = tx.Lease().Renew(t.Context(), 50*time.Millisecond) // shortens it
+		require.NoError(t, err)
 		_, err = space.Take(t.Context(), b, Account{Owner: "nobody"}, space.In(tx))
 		require.ErrorIs(t, err, space.ErrTxnEnded)
 		acc, err := space.Read(t.Context(), b, Account{Owner: "x"})
