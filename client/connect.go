@@ -53,7 +53,8 @@ func (l *link) connect(ctx context.Context) error {
 	case caller.Err() != nil:
 		return fmt.Errorf("%w during the handshake", context.Cause(caller))
 	case ctx.Err() != nil:
-		return fmt.Errorf("%w, or one that hangs: no answer to the handshake within %v", ErrNotServer, l.cfg.DialTimeout)
+		return fmt.Errorf("%w, or one that hangs: no answer to the handshake within %v", ErrNotServer,
+			l.cfg.DialTimeout)
 	case errors.Is(err, io.EOF), errors.Is(err, io.ErrUnexpectedEOF), errors.Is(err, syscall.ECONNRESET):
 		return fmt.Errorf("%w: it closes the connection during the handshake (%w)", ErrNotServer, err)
 	case errors.Is(err, wire.ErrMalformed) && terms == nil:

@@ -62,7 +62,8 @@ func (c *pendingCall) sitOut(ctx context.Context, why error) error {
 // warnEvery is the interval at which calls that wait are logged.
 const warnEvery = time.Minute
 
-// unservedPatience is how long a call waits until it is logged that no node serves its partition. A failover is shorter.
+// unservedPatience is how long a call waits until it is logged that no node serves its partition. A failover is
+// shorter.
 const unservedPatience = 5 * time.Second
 
 // warn logs why calls wait, unless that was logged a moment ago.

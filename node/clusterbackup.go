@@ -16,8 +16,8 @@ import (
 // takes the steps on all nodes, one after the other. Nodes have no instant in common, but no transaction over several
 // partitions is decided between the first image and the last: so each is in the backup as a whole, or not at all.
 
-// BackupRequest is a step of a backup. Each backup has an ID of its own, which the client has made up: a node takes part
-// in one at a time.
+// BackupRequest is a step of a backup. Each backup has an ID of its own, which the client has made up: a node takes
+// part in one at a time.
 type BackupRequest struct {
 	ID   string     `json:"id"`
 	Step BackupStep `json:"step"`

@@ -13,8 +13,8 @@ import (
 // A node holds the entries of each replica that it has, and cannot refuse what the log says. So the primary of a
 // partition refuses to store more while the memory of any node is scarce that has a replica.
 
-// watchCrowds tells the replicas on this node whether others have room, until ctx ends. Those that follow are told, too:
-// they may be the primary the next moment.
+// watchCrowds tells the replicas on this node whether others have room, until ctx ends. Those that follow are told,
+// too: they may be the primary the next moment.
 func (f *fleet) watchCrowds(ctx context.Context) {
 	t := time.NewTicker(f.cfg.Cluster.timing().Beat)
 	defer t.Stop()

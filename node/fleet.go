@@ -117,8 +117,8 @@ func (f *fleet) otherStorage() error {
 	if f.cfg.Durability != ReplicatedMemory {
 		made = "memory (" + ReplicatedMemory + ")"
 	}
-	return wrong("Durability", "is %s, but this cluster was made with its logs in %s. That cannot be changed: backup and "+
-		"restore move the spaces to a new cluster", f.cfg.Durability, made)
+	return wrong("Durability", "is %s, but this cluster was made with its logs in %s. That cannot be changed: backup "+
+		"and restore move the spaces to a new cluster", f.cfg.Durability, made)
 }
 
 // announceSpaces makes clients that opened a space before it existed open it again.

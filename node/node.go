@@ -133,7 +133,8 @@ func (c *Config) checkLog(levels []string) error {
 		return wrong("AcceptLoss",
 			"is not for a node of a cluster: it has from the others what its disk has lost; give it an empty folder")
 	case c.Durability == Memory && c.Postgres != "":
-		return wrong("Postgres", "needs a log, which the mirror reads: Durability is memory; it must be logged or synced")
+		return wrong("Postgres", "needs a log, which the mirror reads: Durability is memory; it must be logged or "+
+			"synced")
 	case c.Durability != Memory && c.Data == "":
 		return wrong("Data", "is empty: it is the folder of the log")
 	}
@@ -146,9 +147,11 @@ func (c *Config) checkMirror() error {
 	case c.MirrorFull != Rebase && c.MirrorFull != Block && c.MirrorFull != Refuse:
 		return wrong("MirrorFull", "is %q; it is rebase, block or refuse", c.MirrorFull)
 	case c.Conns < 0 || c.Conns > writeback.MaxConns:
-		return wrong("Conns", "is %d; it is %d at most, or 0 for %d", c.Conns, writeback.MaxConns, writeback.DefaultConns)
+		return wrong("Conns", "is %d; it is %d at most, or 0 for %d", c.Conns, writeback.MaxConns,
+			writeback.DefaultConns)
 	case c.Lanes < 0 || c.Lanes > writeback.MaxLanes:
-		return wrong("Lanes", "is %d; it is %d at most, or 0 for as many as suit the machine", c.Lanes, writeback.MaxLanes)
+		return wrong("Lanes", "is %d; it is %d at most, or 0 for as many as suit the machine", c.Lanes,
+			writeback.MaxLanes)
 	}
 	return nil
 }
@@ -173,10 +176,12 @@ func (c *Config) checkBounds() error {
 		}
 	}
 	if c.MaxEntry > maxCall {
-		errs = append(errs, wrong("MaxEntry", "is %d; it is %d at most: one log message must hold it", c.MaxEntry, maxCall))
+		errs = append(errs, wrong("MaxEntry", "is %d; it is %d at most: one log message must hold it", c.MaxEntry,
+			maxCall))
 	}
 	if c.MaxCall > maxCall {
-		errs = append(errs, wrong("MaxCall", "is %d; it is %d at most: one log message must hold it", c.MaxCall, maxCall))
+		errs = append(errs, wrong("MaxCall", "is %d; it is %d at most: one log message must hold it", c.MaxCall,
+			maxCall))
 	}
 	return errors.Join(errs...)
 }
@@ -280,7 +285,8 @@ func (n *Node) listen(ctx context.Context) error {
 func listenOn(setting, addr string) (net.Listener, error) {
 	l, err := net.Listen("tcp", addr)
 	if err != nil {
-		return nil, &SettingError{Setting: setting, Problem: fmt.Sprintf("is %s, where the node cannot listen", addr), Err: err}
+		problem := fmt.Sprintf("is %s, where the node cannot listen", addr)
+		return nil, &SettingError{Setting: setting, Problem: problem, Err: err}
 	}
 	return l, nil
 }

@@ -109,7 +109,8 @@ func (s *startup) progress(space string, before, count int) func(done, total uin
 			return
 		}
 		percent := done * 100 / total
-		s.set(fmt.Sprintf("%d %% (space %q, %d of %d)", (uint64(before)*100+percent)/uint64(count), space, before+1, count))
+		s.set(fmt.Sprintf("%d %% (space %q, %d of %d)", (uint64(before)*100+percent)/uint64(count), space, before+1,
+			count))
 		if now := time.Now(); now.After(next) {
 			next = now.Add(time.Second)
 			s.logger.Info("reading the state", "space", space, "percent", percent)

@@ -19,16 +19,17 @@ type Cluster struct {
 	Listen string // host:port, or :port, to listen on for other nodes; "": the address of Node in Peers
 
 	// Key is a secret that the nodes share. By it they know each other; what they send is encrypted. TLS is used in its
-	// place if that is set: certificates for both directions, since each node is a client of the others. Without either,
-	// all addresses must be of this machine.
+	// place if that is set: certificates for both directions, since each node is a client of the others. Without
+	// either, all addresses must be of this machine.
 	Key []byte
 	TLS *tls.Config
 
-	// NATS keeps the logs, in place of servers within the nodes; nil: the nodes do. The addresses of Peers, Listen, Key and
-	// TLS are not used then.
+	// NATS keeps the logs, in place of servers within the nodes; nil: the nodes do. The addresses of Peers, Listen, Key
+	// and TLS are not used then.
 	NATS *NATS
 
-	// Memory keeps logs in the memory of their nodes only. The folder holds snapshots, and what the nodes have agreed on.
+	// Memory keeps logs in the memory of their nodes only. The folder holds snapshots, and what the nodes have agreed
+	// on.
 	Memory bool
 }
 
@@ -61,7 +62,8 @@ func (c *Cluster) Check() error {
 				errs = append(errs, wrong("Cluster.Peers", "names node %q twice", p.Name))
 			}
 			if q.Addr == p.Addr && c.NATS == nil {
-				errs = append(errs, wrong("Cluster.Peers", "has %s for node %q and for node %q", p.Addr, q.Name, p.Name))
+				errs = append(errs, wrong("Cluster.Peers", "has %s for node %q and for node %q", p.Addr, q.Name,
+					p.Name))
 			}
 		}
 	}

@@ -60,10 +60,11 @@ func TestOpen_KeepsTheIdentityOfTheFolder(t *testing.T) {
 func TestOpen_RefusesForeignFolders(t *testing.T) {
 	t.Parallel()
 	for content, want := range map[string]string{
-		`{"version":1,"mode":"cluster","cluster":"c","node":"a","id":"x"}`: "belongs to node a of cluster c and cannot be opened for a single server",
-		`{"version":2,"mode":"standalone","id":"x"}`:                       "has version 2; this program reads version 1: use a newer one",
-		`{"version":1,"mode":"standalone"}`:                                "store.json is not the marker of a log folder",
-		``:                                                                 "store.json is not the marker of a log folder",
+		`{"version":1,"mode":"cluster","cluster":"c","node":"a","id":"x"}`: "belongs to node a of cluster c and " +
+			"cannot be opened for a single server",
+		`{"version":2,"mode":"standalone","id":"x"}`: "has version 2; this program reads version 1: use a newer one",
+		`{"version":1,"mode":"standalone"}`:          "store.json is not the marker of a log folder",
+		``:                                           "store.json is not the marker of a log folder",
 	} {
 		dir := t.TempDir()
 		require.NoError(t, os.WriteFile(filepath.Join(dir, "store.json"), []byte(content), 0o600))

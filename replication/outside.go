@@ -22,8 +22,8 @@ type NATS struct {
 	Creds string // file with the credentials of a user; "": none
 }
 
-// enter connects to a NATS cluster, and returns once its JetStream answers. It returns an error if that will not be, and
-// the cause of ctx's end.
+// enter connects to a NATS cluster, and returns once its JetStream answers. It returns an error if that will not be,
+// and the cause of ctx's end.
 func enter(ctx context.Context, cfg Config) (*embedded, error) {
 	e := &embedded{cluster: cfg.Cluster, refused: &refusals{}}
 	for began, told := time.Now(), ""; ; {
@@ -67,7 +67,8 @@ func (e *embedded) enter(ctx context.Context) (later bool, err error) {
 // use makes a connection the one to the servers, if they do.
 func (e *embedded) use(ctx context.Context, nc *nats.Conn) (later bool, err error) {
 	if most := nc.MaxPayload(); most < maxPayload {
-		return false, fmt.Errorf("they take messages of up to %d bytes: set their max_payload to %d or more", most, maxPayload)
+		return false, fmt.Errorf("they take messages of up to %d bytes: set their max_payload to %d or more", most,
+			maxPayload)
 	}
 	js, err := jetstream.New(nc, jetstream.WithDefaultTimeout(createTimeout))
 	if err != nil {
@@ -161,8 +162,8 @@ func (n *NATS) check(c *Cluster) error {
 		"Cluster.Listen": c.Listen != "", "Cluster.Key": len(c.Key) > 0, "Cluster.TLS": c.TLS != nil,
 	} {
 		if is {
-			errs = append(errs, wrong(setting, "is not for nodes that use Cluster.NATS: they do not listen for each other, "+
-				"and its URL (tls://) and credentials protect what they send"))
+			errs = append(errs, wrong(setting, "is not for nodes that use Cluster.NATS: they do not listen for each "+
+				"other, and its URL (tls://) and credentials protect what they send"))
 		}
 	}
 	return errors.Join(errs...)

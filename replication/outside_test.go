@@ -70,7 +70,8 @@ func TestOutside_OneServerHasNoReplicas(t *testing.T) {
 	require.NoError(t, err)
 	defer other.Close()
 	err = other.Create(t.Context(), "jobs", 0, "one", []string{"a"})
-	require.ErrorContains(t, err, `the NATS account is used by another cluster, "prod": each needs an account of its own`)
+	require.ErrorContains(t, err,
+		`the NATS account is used by another cluster, "prod": each needs an account of its own`)
 }
 
 // A conn that is bridged gets the answers that it would get from the server itself.
@@ -87,7 +88,8 @@ func TestBridge_IsLikeTheServer(t *testing.T) {
 	sub, err := nc.SubscribeSync("subject")
 	require.NoError(t, err)
 	require.NoError(t, nc.Flush())
-	_, err = c.net.Write([]byte("HPUB subject inbox.7 18 21\r\nNATS/1.0\r\nA: b\r\n\r\nxyz\r\nPUB subject inbox.8 0\r\n\r\n"))
+	_, err = c.net.Write([]byte("HPUB subject inbox.7 18 21\r\nNATS/1.0\r\nA: b\r\n\r\nxyz\r\n" +
+		"PUB subject inbox.8 0\r\n\r\n"))
 	require.NoError(t, err)
 	m, err := sub.NextMsg(time.Minute)
 	require.NoError(t, err)

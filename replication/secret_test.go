@@ -19,7 +19,9 @@ func TestCluster_IsRefused(t *testing.T) {
 		`Cluster.Node is "A"; a name has 1 to 64 lower-case`: {
 			Name: "x", Node: "A", Peers: append([]Peer{{"A", "h:1"}}, three...),
 		},
-		`Cluster.Peers names a node "A"`:             {Name: "x", Node: "A", Peers: append([]Peer{{"A", "h:1"}}, three...)},
+		`Cluster.Peers names a node "A"`: {
+			Name: "x", Node: "A", Peers: append([]Peer{{"A", "h:1"}}, three...),
+		},
 		"Cluster.Peers names 1 of the nodes":         {Name: "x", Node: "a", Peers: three[:1]},
 		"a cluster of two stops when either of them": {Name: "x", Node: "a", Peers: three[:2]},
 		"lacks this node: add d=HOST:PORT":           {Name: "x", Node: "d", Peers: three},
@@ -32,7 +34,9 @@ func TestCluster_IsRefused(t *testing.T) {
 		`Cluster.Peers has the address "127.0.0.1"; write HOST:PORT`: {
 			Name: "x", Node: "a", Peers: append([]Peer{{"d", "127.0.0.1"}}, three...),
 		},
-		`the address "h:x"`:                        {Name: "x", Node: "a", Peers: append([]Peer{{"d", "h:x"}}, three...)},
+		`the address "h:x"`: {
+			Name: "x", Node: "a", Peers: append([]Peer{{"d", "h:x"}}, three...),
+		},
 		`Cluster.Listen is ":0"`:                   {Name: "x", Node: "a", Peers: three, Listen: ":0"},
 		"Cluster.Key or Cluster.TLS is missing":    {Name: "x", Node: "a", Peers: far},
 		"several machines must know each other":    {Name: "x", Node: "a", Peers: three, Listen: ":6222"},

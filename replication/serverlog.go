@@ -32,7 +32,9 @@ func (l *serverLog) fatal() error {
 func (l *serverLog) Fatalf(format string, v ...any) {
 	err := errors.New(fmt.Sprintf(format, v...))
 	if cause, ok := fatalCause(format, v); ok {
-		err = &SettingError{"Cluster.Listen", "or else the address of this node in Cluster.Peers, cannot be used", cause}
+		err = &SettingError{
+			"Cluster.Listen", "or else the address of this node in Cluster.Peers, cannot be used", cause,
+		}
 	}
 	l.mu.Lock()
 	if l.first == nil {
@@ -92,8 +94,8 @@ const duplicate = "Remote server has a duplicate name: "
 // left of this node's last process.
 func (l *serverLog) twin(name string) {
 	l.once(slog.LevelError, "node_name_twice", "node", name,
-		"why", fmt.Sprintf("another node with the name %q is connected to this cluster: if that goes on, stop it, or give "+
-			"one of the two another name (--node) and an empty folder", name))
+		"why", fmt.Sprintf("another node with the name %q is connected to this cluster: if that goes on, stop it, or "+
+			"give one of the two another name (--node) and an empty folder", name))
 }
 
 // refused logs that another node was refused because it is a stranger, and records that.

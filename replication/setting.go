@@ -6,7 +6,7 @@ import "fmt"
 // returns one for each, joined.
 type SettingError struct {
 	Setting string // the field, as in "Cluster.Key"
-	Problem string // what is wrong, as the predicate of a sentence about the field; it names other fields in the same way
+	Problem string // what is wrong, as the predicate of a sentence about the field; it may name others
 	Err     error  // the cause, which the text ends with; nil: none
 }
 

@@ -9,7 +9,8 @@ import (
 	"github.com/stretchr/testify/require"
 )
 
-// waiting opens a node of a cluster and returns what it says of its waiting; the node is stopped at the end of the test.
+// waiting opens a node of a cluster and returns what it says of its waiting; the node is stopped at the end of the
+// test.
 func waiting(t *testing.T, c Cluster) <-chan string {
 	t.Helper()
 	whys := make(chan string, 100)
@@ -68,8 +69,10 @@ func TestCluster_TellsThatStrangersAreRefused(t *testing.T) {
 			second.Node, second.Peers = "b", all
 			a := waiting(t, Cluster{Name: "x", Node: "a", Peers: all, Key: key})
 			b := waiting(t, second)
-			saying(t, a, "1 of 3 nodes are there; not there: b, c", "a node was refused, since its cluster key or the name")
-			saying(t, b, "1 of 3 nodes are there; not there: a, c", "a node was refused, since its cluster key or the name")
+			saying(t, a, "1 of 3 nodes are there; not there: b, c",
+				"a node was refused, since its cluster key or the name")
+			saying(t, b, "1 of 3 nodes are there; not there: a, c",
+				"a node was refused, since its cluster key or the name")
 		})
 	}
 }

@@ -296,7 +296,8 @@ type ReplicaStatus struct {
 	Audits, Differed uint64
 }
 
-// Replica returns what a node of this process says of its replica of a space; the zero value if it has none, or is down.
+// Replica returns what a node of this process says of its replica of a space; the zero value if it has none, or is
+// down.
 func (c *ClusterHandle) Replica(node, space string) (r ReplicaStatus) {
 	status, _, _ := c.Node(node).status()
 	for _, s := range status.Spaces {

@@ -35,7 +35,8 @@ func startNATS(t *testing.T) *natsServers {
 		host := fmt.Sprintf("%s.%d", network, i+1)
 		s.options = append(s.options, &server.Options{
 			ServerName: fmt.Sprint("nats-", i), Host: host, Port: 4222, NoSigs: true, NoLog: true, MaxPayload: 17 << 20,
-			Username: "spaces", Password: "secret", JetStream: true, StoreDir: filepath.Join(t.TempDir(), fmt.Sprint(i)),
+			Username: "spaces", Password: "secret",
+			JetStream: true, StoreDir: filepath.Join(t.TempDir(), fmt.Sprint(i)),
 			Cluster: server.ClusterOpts{Name: "elsewhere", Host: host, Port: 6222}, Routes: routes,
 		})
 		s.start(i)

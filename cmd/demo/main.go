@@ -125,7 +125,8 @@ func (d *demo) further(s servers, dsn string) {
 		if d.single {
 			target, more = "demo-single", "README.md"
 		}
-		say("To look around in what is left, run it again with -keep (make " + target + " ARGS=-keep). " + more + " tells more.")
+		say("To look around in what is left, run it again with -keep (make " + target + " ARGS=-keep). " +
+			more + " tells more.")
 		return
 	}
 	program := filepath.Join(d.dir, "gospaces") + " --addr " + s.addrs()

@@ -29,8 +29,8 @@ func (a *app) clusterStatusCommand() *cobra.Command {
 	cmd := &cobra.Command{
 		Use:   "status",
 		Short: "Print the nodes and partitions of a cluster",
-		Long: `Print the nodes and partitions of a cluster, as the node at --addr sees them, or the first that answers of
-several.
+		Long: `Print the nodes and partitions of a cluster, as the node at --addr sees them, or the first of several that
+answers.
 
 On a terminal that is two tables, and below them a line for each thing that is wrong. Elsewhere, and with --json,
 it is one JSON object. The exit code is 1 if a node is not alive, or a partition is not served, or has a replica
@@ -125,8 +125,8 @@ func (a *app) clusterTopologyCommand() *cobra.Command {
 	cmd := &cobra.Command{
 		Use:   "topology",
 		Short: "Print what clients are told of a cluster: the addresses of nodes, and where partitions are served",
-		Long: `Print what the node at --addr tells clients of its cluster: the addresses of nodes, and which of them serves
-which partition.
+		Long: `Print what the node at --addr tells clients of its cluster: the addresses of nodes, and which of them
+serves which partition.
 
 On a terminal that is two tables. Elsewhere, and with --json, it is one JSON object.`,
 		Example: "  gospaces cluster topology\n  gospaces cluster topology --json | jq -r '.nodes[].addr'",

@@ -122,7 +122,8 @@ func TestCluster_IsToldByTheNodeThatIsAsked(t *testing.T) {
 	} {
 		r := cli(t, append([]string{"--addr", c.Nodes[0].Addr}, strings.Fields(command)...)...)
 		require.Equal(t, exitError, r.code, command)
-		require.Equal(t, "gospaces: unavailable: no majority: 1 of 3 nodes are there; not there: b, c\n", r.err, command)
+		require.Equal(t, "gospaces: unavailable: no majority: 1 of 3 nodes are there; not there: b, c\n", r.err,
+			command)
 	}
 	file := filepath.Join(t.TempDir(), "x.backup")
 	for _, command := range []string{"spaces list", "spaces create new", "spaces drop jobs --yes", "backup " + file} {

@@ -30,7 +30,8 @@ command waits until that is done. If it is interrupted the move goes on.`,
 		Args:    operands(1, 1),
 		RunE: func(cmd *cobra.Command, args []string) error {
 			if len(to) == 0 {
-				return usage("--to is missing: name the nodes that are to have the replicas, the one that is to lead first")
+				return usage("--to is missing: name the nodes that are to have the replicas, the one that is to lead " +
+					"first")
 			}
 			move, err := parseMove(args[0], to)
 			if err != nil {

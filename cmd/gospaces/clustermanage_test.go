@@ -15,7 +15,8 @@ func TestDraining(t *testing.T) {
 		for _, name := range others {
 			st.Nodes = append(st.Nodes, memberLine{Name: name, Alive: alive})
 		}
-		st.Partitions = []partitionLine{{Space: "jobs", Primary: "b", Replicas: []replicaLine{{Node: "a"}, {Node: "b"}}}}
+		replicas := []replicaLine{{Node: "a"}, {Node: "b"}}
+		st.Partitions = []partitionLine{{Space: "jobs", Primary: "b", Replicas: replicas}}
 		return st
 	}
 	left, err := status(true, "b", "c").draining("a", false)

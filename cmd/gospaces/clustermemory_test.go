@@ -13,8 +13,8 @@ import (
 	"github.com/gospaces/gospaces/spacetest"
 )
 
-// No node holds more than its --max-memory allows, also the entries of partitions that others lead: a space is full when
-// the smallest node that has it is.
+// No node holds more than its --max-memory allows, also the entries of partitions that others lead: a space is full
+// when the smallest node that has it is.
 func TestClusterMemory_FollowersHaveBudgets(t *testing.T) {
 	t.Parallel()
 	if testing.Short() {

@@ -203,7 +203,8 @@ func TestWrite_SaysThatThereIsNothingToWrite(t *testing.T) {
 	t.Parallel()
 	s := memory(t)
 	for _, args := range [][]string{{"write", "job"}, {"write", "job", "--atomic"}} {
-		require.Equal(t, result{err: "gospaces: standard input has no JSON objects: nothing is written\n"}, s.do(t, args...))
+		require.Equal(t, result{err: "gospaces: standard input has no JSON objects: nothing is written\n"},
+			s.do(t, args...))
 	}
 }
 
@@ -431,11 +432,17 @@ func TestExitCodes_TellMistakesApart(t *testing.T) {
 		},
 		{exitUsage, "quote a value that begins with =", []string{"read", "job", "--where", "id == 1"}},
 		{exitUsage, "quote a value that begins with >", []string{"read", "job", "--where", "id <> 1"}},
-		{exitUsage, "give each condition a --where of its own", []string{"read", "job", "--where", "id > 1 and id < 3"}},
+		{
+			exitUsage, "give each condition a --where of its own",
+			[]string{"read", "job", "--where", "id > 1 and id < 3"},
+		},
 		{exitUsage, "SPACE is missing: gospaces cluster move SPACE[/PARTITION]", []string{"cluster", "move"}},
 		{exitUsage, `"a/b" names no partition`, []string{"cluster", "move", "a/b", "--to", "a"}},
 		{exitUsage, `only letters, digits, '-' and '_' are allowed`, []string{"spaces", "create", "no/name"}},
-		{exitUsage, "a space of 1000 partitions; it has 1 to 256", []string{"spaces", "create", "x", "--partitions", "1000"}},
+		{
+			exitUsage, "a space of 1000 partitions; it has 1 to 256",
+			[]string{"spaces", "create", "x", "--partitions", "1000"},
+		},
 		{exitError, "is not a node of a cluster: start one with", []string{"cluster", "drain", "a"}},
 		{exitError, "ended, or never granted", []string{"cancel", "99999"}},
 		{exitNoMatch, `there is no space "nope"`, []string{"spaces", "drop", "nope"}},

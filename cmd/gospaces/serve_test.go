@@ -167,7 +167,8 @@ func TestServe_TellsThatItWaitsForAMajority(t *testing.T) {
 	done := make(chan int, 1)
 	go func() {
 		args := []string{
-			"serve", "--cluster", "x", "--node", "a", "--peers", peers, "--listen", at + "1:7420", "--data", t.TempDir(),
+			"serve", "--cluster", "x", "--node", "a", "--peers", peers,
+			"--listen", at + "1:7420", "--data", t.TempDir(),
 		}
 		done <- run(ctx, args, getenv(nil), strings.NewReader(""), io.Discard, logged)
 		logged.Close()

@@ -226,8 +226,8 @@ func clock() record.Clock {
 }
 
 // Do sends a command to the primary and returns the state that includes it, once this node has applied it. It retries
-// until ctx ends, and returns ctx's cause then; otherwise it returns the error of the command. A command may take effect
-// although Do returns an error, and may take effect twice: commands are idempotent.
+// until ctx ends, and returns ctx's cause then; otherwise it returns the error of the command. A command may take
+// effect although Do returns an error, and may take effect twice: commands are idempotent.
 func (c *Control) Do(ctx context.Context, cmd *Command) (*State, error) {
 	body, err := json.Marshal(cmd)
 	if err != nil {

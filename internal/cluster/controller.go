@@ -206,14 +206,15 @@ func (m *Member) awaited(at txn.Address, p Partition) string {
 		case !m.sight.Alive(node):
 			return "node " + node + ", which is silent"
 		case leads && !part.Able && part.Epoch == 0:
-			return "the replica at node " + node + ", which does not follow yet: " + cmp.Or(part.Why, "it is not open yet")
+			return "the replica at node " + node + ", which does not follow yet: " +
+				cmp.Or(part.Why, "it is not open yet")
 		}
 	}
 	return ""
 }
 
-// staying returns the nodes for which a move does not wait: those that leave, and keep the replica which they have while
-// another one moves; and all of them if the move is about who leads. They may be lost.
+// staying returns the nodes for which a move does not wait: those that leave, and keep the replica which they have
+// while another one moves; and all of them if the move is about who leads. They may be lost.
 func (m *Member) staying(p Partition) (nodes []string) {
 	if sameNodes(p.Nodes, p.Target) {
 		return p.Target

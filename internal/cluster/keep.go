@@ -9,8 +9,8 @@ import (
 	"github.com/gospaces/gospaces/replication"
 )
 
-// keepEvery is the number of commands after which a node takes a snapshot of the state. It bounds the log of the control
-// partition to a few times as many messages.
+// keepEvery is the number of commands after which a node takes a snapshot of the state. It bounds the log of the
+// control partition to a few times as many messages.
 const keepEvery = 1000
 
 // keep takes a snapshot of the state after every so many commands, until ctx ends, and removes from the log what nodes

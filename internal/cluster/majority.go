@@ -10,7 +10,8 @@ import (
 	"github.com/gospaces/gospaces/internal/backoff"
 )
 
-// ErrNoMajority is returned for a change of the State that waits for a majority of the nodes with the control partition.
+// ErrNoMajority is returned for a change of the State that waits for a majority of the nodes with the control
+// partition.
 var ErrNoMajority = errors.New("cluster: no majority")
 
 // WithMajority calls do, which needs a majority of the nodes that keep the control partition. It returns ErrNoMajority,

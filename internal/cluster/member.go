@@ -187,8 +187,8 @@ func (m *Member) HandOver(ctx context.Context) {
 	}
 }
 
-// Drain sets the duty of a node. It returns when the State has it; other nodes take over a while later, and moves to the
-// node that are under way go to others if there are any. It returns ErrNoNode, and the cause of ctx's end.
+// Drain sets the duty of a node. It returns when the State has it; other nodes take over a while later, and moves to
+// the node that are under way go to others if there are any. It returns ErrNoNode, and the cause of ctx's end.
 func (m *Member) Drain(ctx context.Context, node string, duty Duty) error {
 	state, _ := m.control.State()
 	var silent []string
@@ -203,7 +203,8 @@ func (m *Member) Drain(ctx context.Context, node string, duty Duty) error {
 }
 
 // Move begins to move the replicas of a partition to some nodes, the first of which will lead it. It returns when the
-// State has the move, which takes a while longer. It returns ErrNoSpace, ErrNoNode, ErrMove, and the cause of ctx's end.
+// State has the move, which takes a while longer. It returns ErrNoSpace, ErrNoNode, ErrMove, and the cause of ctx's
+// end.
 func (m *Member) Move(ctx context.Context, at txn.Address, to []string) error {
 	_, err := m.control.Do(ctx, &Command{Move: &Move{Name: at.Space, Partition: int(at.Partition), To: to}})
 	return err
@@ -259,7 +260,8 @@ func (m *Member) replaceFounder(ctx context.Context, state *State, node string) 
 	return err
 }
 
-// areCurrent reports whether replicas are those on some nodes, and each has all of the log, but for those of given nodes.
+// areCurrent reports whether replicas are those on some nodes, and each has all of the log, but for those of given
+// nodes.
 func areCurrent(have []replication.Replica, on, but []string) bool {
 	var nodes []string
 	for _, r := range have {

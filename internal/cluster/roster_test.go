@@ -40,7 +40,8 @@ func oneOf(p Partition) *State {
 func newRosterOf(h Host) *roster {
 	log := slog.New(slog.DiscardHandler)
 	return newRoster(&Member{
-		self: "a", cfg: Config{Host: h, Logger: log}, keeper: NewKeeper("a", Timings(1), NewSight("a", Timings(1)), log),
+		self: "a", cfg: Config{Host: h, Logger: log},
+		keeper: NewKeeper("a", Timings(1), NewSight("a", Timings(1)), log),
 	})
 }
 

@@ -142,8 +142,8 @@ type NamedSpace struct {
 	Incarnation string `json:"incarnation"`
 }
 
-// Move names the nodes that are to have the replicas of a partition, the first of which is to lead it. It has ended when
-// that is so.
+// Move names the nodes that are to have the replicas of a partition, the first of which is to lead it. It has ended
+// when that is so.
 type Move struct {
 	Name      string   `json:"name"`
 	Partition int      `json:"partition"`
@@ -447,7 +447,8 @@ func (s *State) move(m *Move) error {
 			case n.Duty == Leaves && !(m.Balances && p.Has(node)):
 				return fmt.Errorf("%w: node %q is drained: name one that is not", ErrMove, node)
 			case n.Duty == Follows && (i == 0 || !p.Has(node)) && !m.Balances:
-				return fmt.Errorf("%w: node %q is drained, and leads nothing at present: name another one", ErrMove, node)
+				return fmt.Errorf("%w: node %q is drained, and leads nothing at present: name another one", ErrMove,
+					node)
 			}
 			if slices.Contains(m.To[:i], node) {
 				return fmt.Errorf("%w: two replicas on node %q", ErrMove, node)

@@ -98,7 +98,10 @@ func TestState_PartitionsMove(t *testing.T) {
 		to  []string
 		err error
 	}{
-		{nil, ErrMove}, {[]string{"a", "b"}, ErrMove}, {[]string{"a", "b", "a"}, ErrMove}, {[]string{"a", "b", "z"}, ErrNoNode},
+		{nil, ErrMove},
+		{[]string{"a", "b"}, ErrMove},
+		{[]string{"a", "b", "a"}, ErrMove},
+		{[]string{"a", "b", "z"}, ErrNoNode},
 	} {
 		_, err = s.next(8, &Command{Move: &Move{Name: "jobs", Partition: 0, To: wrong.to}})
 		require.ErrorIs(t, err, wrong.err)
@@ -113,7 +116,9 @@ func TestState_DrainDivertsMoves(t *testing.T) {
 	t.Parallel()
 	moving := func(to ...string) *State {
 		return follow(t, join("a", ""), join("b", ""), join("c", ""), join("d", ""), join("e", ""), join("f", ""),
-			&Command{Create: &Created{"jobs", "x", []Partition{{Nodes: []string{"a", "b", "c"}}, {Nodes: []string{"d", "e"}}}}},
+			&Command{Create: &Created{"jobs", "x", []Partition{
+				{Nodes: []string{"a", "b", "c"}}, {Nodes: []string{"d", "e"}},
+			}}},
 			&Command{Move: &Move{Name: "jobs", To: to}})
 	}
 	drain := func(s *State, node string, duty Duty, silent ...string) *State {
@@ -127,11 +132,13 @@ func TestState_DrainDivertsMoves(t *testing.T) {
 	require.Equal(t, []string{"d", "b", "a"}, target(s), "a has a replica")
 	s = drain(s, "d", Leaves)
 	require.Equal(t, []string{"f", "b", "a"}, target(s), "f has none, and e has one")
-	require.Equal(t, []string{"e", "b", "a"}, target(drain(s, "f", Leaves)), "it need not be one that the partition has")
+	require.Equal(t, []string{"e", "b", "a"}, target(drain(s, "f", Leaves)),
+		"it need not be one that the partition has")
 	s = drain(s, "f", Leaves, "e")
 	require.Equal(t, []string{"b", "f", "a"}, target(s), "e is silent")
 
-	require.Equal(t, []string{"b", "a", "c"}, target(drain(moving("a", "b", "c"), "a", Follows)), "it keeps its replica")
+	require.Equal(t, []string{"b", "a", "c"}, target(drain(moving("a", "b", "c"), "a", Follows)),
+		"it keeps its replica")
 	require.Equal(t, []string{"b", "c", "a"}, target(drain(moving("b", "c", "d"), "d", Follows)), "it has none yet")
 }
 

@@ -30,7 +30,9 @@ func TestAudit_ReplicasThatAgreeGoOn(t *testing.T) {
 		p := k.lead(primary)
 		other := k.views[1-primary].p
 		before := other.Stats().Audits + 1
-		k.workUntil(primary, func() bool { return other.Stats().Audits >= before && k.views[2].p.Stats().Audits >= before })
+		k.workUntil(primary, func() bool {
+			return other.Stats().Audits >= before && k.views[2].p.Stats().Audits >= before
+		})
 		k.agree(primary)
 		require.NoError(t, p.Resign(t.Context(), ""))
 	}

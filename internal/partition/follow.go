@@ -163,9 +163,9 @@ func (p *Partition) hear(g record.Group) error {
 	return nil
 }
 
-// isServed reports whether another serves the partition now, as far as that is known. The log may store the last message
-// of a primary only after that has failed, once it has a leader again: then the message is told late, and the time in it
-// is over.
+// isServed reports whether another serves the partition now, as far as that is known. The log may store the last
+// message of a primary only after that has failed, once it has a leader again: then the message is told late, and the
+// time in it is over.
 func (p *Partition) isServed() bool {
 	if p.cfg.Primary == nil {
 		return true

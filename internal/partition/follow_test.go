@@ -427,7 +427,9 @@ func TestFollow_ALateMessageDoesNotTellTheTime(t *testing.T) {
 	v := k.views[1]
 	v.served.Store(new(call.ElsewhereError)) // no node serves the partition, as far as it hears
 	heard := func() bool { at, _ := partition.At(p); there, _ := partition.At(q); return there == at }
-	require.Eventually(t, func() bool { return partition.RoleOf(q) == "follower" && heard() }, time.Minute, time.Millisecond)
+	require.Eventually(t, func() bool {
+		return partition.RoleOf(q) == "follower" && heard()
+	}, time.Minute, time.Millisecond)
 	for range 50 { // it is told of most of them
 		require.NoError(t, write(p, 1))
 		require.Eventually(t, heard, time.Minute, time.Millisecond)

@@ -26,8 +26,8 @@ import (
 type Log interface {
 	// Append stores msg and returns when it is durable at the log's level. The first record.HeaderSize bytes of msg are
 	// room for its header, with the clock already set; records follow. msg belongs to the caller again once Append
-	// returns. After an error nothing may be appended before the next Claim. It is unknown whether msg was stored, unless
-	// the error has, or wraps one that has, a method NotStored that returns true.
+	// returns. After an error nothing may be appended before the next Claim. It is unknown whether msg was stored,
+	// unless the error has, or wraps one that has, a method NotStored that returns true.
 	Append(msg []byte) error
 	// Last returns the position of the last successful Append or, after Claim, of the claim.
 	Last() uint64
@@ -35,11 +35,11 @@ type Log interface {
 	// must not be called while an image is taken.
 	Distrust() error
 	// Read calls fn for the groups from position from to position to, in order; an error of fn ends it and is returned.
-	// Read neither changes the log nor delays appends for long. If the log will never have the requested part, the error
-	// has, or wraps one that has, a method Unreadable that returns true.
+	// Read neither changes the log nor delays appends for long. If the log will never have the requested part, the
+	// error has, or wraps one that has, a method Unreadable that returns true.
 	Read(ctx context.Context, from, to uint64, fn func(record.Group) error) error
-	// Load calls fn with an image of the state, if there is one, in pieces of whole records, and returns the position of
-	// the last group that it includes, and the clock at that time; 0 if there is none.
+	// Load calls fn with an image of the state, if there is one, in pieces of whole records, and returns the position
+	// of the last group that it includes, and the clock at that time; 0 if there is none.
 	Load(ctx context.Context, fn func(records []byte) error, progress func(done, total uint64)) (
 		position uint64, clock record.Clock, err error)
 	// CatchUp calls fn for all groups after a position in order, up to the current end of the log, and returns the
@@ -47,9 +47,9 @@ type Log interface {
 	CatchUp(
 		ctx context.Context, after uint64, apply func(record.Group) error, progress func(done, total uint64),
 	) (end uint64, err error)
-	// Claim makes the caller, whose state includes everything up to a position, the log's only writer. The claim, with the
-	// given clock in its header, is returned and must be applied. If the log holds more than that, the error has, or wraps
-	// one that has, a method Fenced that returns true.
+	// Claim makes the caller, whose state includes everything up to a position, the log's only writer. The claim, with
+	// the given clock in its header, is returned and must be applied. If the log holds more than that, the error has,
+	// or wraps one that has, a method Fenced that returns true.
 	Claim(ctx context.Context, follows uint64, clock record.Clock) (record.Group, error)
 	// Follow hands over all groups after a position in order, and goes on as they are appended. It returns the error of
 	// apply, or the cause of ctx's end.
@@ -75,9 +75,9 @@ type Config struct {
 	// Standby makes the partition follow its log until Lead is called, and again when another has claimed the log.
 	// Otherwise it claims the log whenever it can: it is the only one that writes it.
 	Standby bool
-	// Lease is how long after it has sent a message, which the log has acknowledged, a primary may answer from its state
-	// without asking the log. It must be shorter than the Patience of the other replicas. 0: always, since no other
-	// process writes the log.
+	// Lease is how long after it has sent a message, which the log has acknowledged, a primary may answer from its
+	// state without asking the log. It must be shorter than the Patience of the other replicas. 0: always, since no
+	// other process writes the log.
 	Lease time.Duration
 	// Patience is how long a standby partition waits, after it has applied a message, until it claims the log after it.
 	// It does not wait after a resignation, nor if the log is empty. 0: it does not wait.
@@ -85,13 +85,14 @@ type Config struct {
 
 	// Gather is the pause after a message with the records of many calls, before the next one is sent. The callers
 	// whose outcomes it has released make their next calls meanwhile, and these share a message with the calls that
-	// have gathered while it was in flight. It pays if a message costs more than the pause, as on several nodes. 0: none.
+	// have gathered while it was in flight. It pays if a message costs more than the pause, as on several nodes. 0:
+	// none.
 	Gather time.Duration
-	// AuditEvery is how many messages the primary appends until its followers compare their states with its own. 0: they
-	// do not.
+	// AuditEvery is how many messages the primary appends until its followers compare their states with its own. 0:
+	// they do not.
 	AuditEvery uint64
-	// Primary tells where the partition is served while it is not here: the address of a node, "" if that is not known or
-	// is this one, and the epoch. It must not block. nil: it is not known.
+	// Primary tells where the partition is served while it is not here: the address of a node, "" if that is not known
+	// or is this one, and the epoch. It must not block. nil: it is not known.
 	Primary func() (node string, epoch uint64)
 
 	// Limits are the longest granted leases, and the largest transactions: TxnBytes 0 is MaxCall, TxnEntries 0 is
@@ -100,8 +101,8 @@ type Config struct {
 
 	// SessionGrace is how long the outcomes of a client's calls are kept after the client is gone; 0: 2 minutes.
 	SessionGrace time.Duration
-	// TxnGrace is how long the transactions of a client are kept after the client is gone, also after a restart; 0: 30 s.
-	// They end with its session at the latest.
+	// TxnGrace is how long the transactions of a client are kept after the client is gone, also after a restart; 0: 30
+	// s. They end with its session at the latest.
 	TxnGrace time.Duration
 
 	Wall func() time.Time // the machine's wall clock, for tests; nil: time.Now
@@ -372,8 +373,8 @@ func (p *Partition) LastOrder() uint64 {
 	return p.e.LastOrder()
 }
 
-// OldestFree calls fn for each kind with entries that may be taken, with the place of the oldest in the order of all. fn
-// must not call p.
+// OldestFree calls fn for each kind with entries that may be taken, with the place of the oldest in the order of all.
+// fn must not call p.
 func (p *Partition) OldestFree(fn func(kind string, order uint64)) {
 	p.mu.Lock()
 	defer p.mu.Unlock()

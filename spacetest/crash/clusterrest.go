@@ -143,8 +143,8 @@ func (r *resting) endCluster(ctx context.Context) error {
 	return r.awaitEnd(ctx)
 }
 
-// judgeAudits returns an error if a replica has found its state to differ from that of its primary. It has made it anew,
-// so at rest there is nothing to be seen of that.
+// judgeAudits returns an error if a replica has found its state to differ from that of its primary. It has made it
+// anew, so at rest there is nothing to be seen of that.
 func (r *resting) judgeAudits(ctx context.Context) error {
 	for i, n := range r.cluster.nodes {
 		var st serverStatus
@@ -154,7 +154,8 @@ func (r *resting) judgeAudits(ctx context.Context) error {
 		for _, s := range st.Spaces {
 			for _, p := range append(s.Partitions, s) {
 				if p.Differed > 0 {
-					return fmt.Errorf("node %s: %d audits of its replica of %s found another state than the primary's", nodeName(i),
+					return fmt.Errorf("node %s: %d audits of its replica of %s found another state than the primary's",
+						nodeName(i),
 						p.Differed, p.Name)
 				}
 			}

@@ -86,8 +86,8 @@ type Op struct {
 	IfExists bool          // read, take: None may come as soon as nothing matches, locked or not
 	Lease    time.Duration // write, commit: as granted; 0 means Never
 	Late     bool          // write: its items get their place in the order some time after the commit, not at it
-	// In a transaction over several nodes: it may have lost what it has of other keys, which its calls on this one do not
-	// show. Its commit does. And what it has locked may be free some time after it has ended.
+	// In a transaction over several nodes: it may have lost what it has of other keys, which its calls on this one do
+	// not show. Its commit does. And what it has locked may be free some time after it has ended.
 	Scattered bool
 	Number    int // count: the answer
 	Outcome   Outcome

@@ -89,13 +89,15 @@ var txnHistories = []testHistory{
 	},
 	{
 		"a lock was not lost if the transaction was committed", OutsideLife, false,
-		then(nil, 0, write(a1), in(1, scattered(take(keyA, a1))), read(keyA, a1), in(1, scattered(write(b4))), commit(1)),
+		then(nil, 0,
+			write(a1), in(1, scattered(take(keyA, a1))), read(keyA, a1), in(1, scattered(write(b4))), commit(1)),
 	},
 	{
 		"ended by a commit of unknown outcome, which an abort finds", "", true,
 		then(
 			[]Op{
-				at(4, 9, with(Unknown, commit(1))), at(5, 6, read(keyA, a1)), at(7, 8, take(keyA, a1)), at(10, 11, abort(1)),
+				at(4, 9, with(Unknown, commit(1))), at(5, 6, read(keyA, a1)),
+				at(7, 8, take(keyA, a1)), at(10, 11, abort(1)),
 			}, 0,
 			write(a1), in(1, take(keyA, a1)),
 		),
