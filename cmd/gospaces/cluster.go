@@ -29,8 +29,8 @@ func (a *app) clusterStatusCommand() *cobra.Command {
 	cmd := &cobra.Command{
 		Use:   "status",
 		Short: "Print the nodes and partitions of a cluster",
-		Long: `Print the nodes and partitions of a cluster, as the node at --addr sees them, or the first of several that
-answers.
+		Long: `Print the nodes and partitions of a cluster, as the node at --addr sees them, or the first of several
+that answers.
 
 On a terminal that is two tables, and below them a line for each thing that is wrong. Elsewhere, and with --json,
 it is one JSON object. The exit code is 1 if a node is not alive, or a partition is not served, or has a replica
