@@ -281,9 +281,13 @@ func (c *Client) Echo(ctx context.Context, payload []byte) ([]byte, error) {
 // Spaces returns the sorted names of all spaces on the server, including those that it refuses to serve. It blocks like
 // Echo.
 func (c *Client) Spaces(ctx context.Context) ([]string, error) {
-	call := newCall(c.Space.only, wire.Spaces)
-	defer call.free()
-	r, err := call.do(ctx)
+	return newCall(c.Space.only, wire.Spaces).names(ctx)
+}
+
+// names makes a call for the names of spaces, and frees it.
+func (c *pendingCall) names(ctx context.Context) ([]string, error) {
+	defer c.free()
+	r, err := c.do(ctx)
 	if err != nil {
 		return nil, err
 	}
@@ -293,15 +297,19 @@ func (c *Client) Spaces(ctx context.Context) ([]string, error) {
 // CreateSpace creates a space if it does not exist. It blocks until the space exists. It returns
 // space.ErrInvalidArgument for an invalid name, and space.ErrSpaceFull if the server has the maximum number of spaces.
 func (c *Client) CreateSpace(ctx context.Context, name string, opts ...SpaceOption) error {
-	create := newCall(c.Space.only, wire.CreateSpace)
-	defer create.free()
-	create.name = name
+	return newCall(c.Space.only, wire.CreateSpace).create(ctx, name, opts)
+}
+
+// create makes a call that creates a space, and frees it.
+func (c *pendingCall) create(ctx context.Context, name string, opts []SpaceOption) error {
+	defer c.free()
+	c.name = name
 	for _, o := range opts {
-		if err := o(create); err != nil {
+		if err := o(c); err != nil {
 			return err
 		}
 	}
-	_, err := create.do(ctx)
+	_, err := c.do(ctx)
 	return err
 }
 
@@ -344,10 +352,14 @@ func Replicas(n int) SpaceOption {
 // space.ErrInvalidArgument for the space "default", while transactions over several spaces have parts in the space, and
 // if tables is set and there is no database; and space.ErrOutcomeUnknown if the connection is lost: check with Spaces.
 func (c *Client) DropSpace(ctx context.Context, name string, tables bool) error {
-	call := newCall(c.Space.only, wire.DropSpace)
-	defer call.free()
-	call.name, call.tables = name, tables
-	_, err := call.do(ctx)
+	return newCall(c.Space.only, wire.DropSpace).drop(ctx, name, tables)
+}
+
+// drop makes a call that drops a space, and frees it.
+func (c *pendingCall) drop(ctx context.Context, name string, tables bool) error {
+	defer c.free()
+	c.name, c.tables = name, tables
+	_, err := c.do(ctx)
 	return err
 }
 

@@ -37,10 +37,32 @@ func (n *NodeClient) Manage(ctx context.Context, request []byte) (answer []byte,
 	return n.ask(ctx, wire.Manage, string(request))
 }
 
-func (n *NodeClient) ask(ctx context.Context, op wire.Type, name string) ([]byte, error) {
+// Spaces returns what Client.Spaces does.
+func (n *NodeClient) Spaces(ctx context.Context) ([]string, error) {
+	return n.call(wire.Spaces).names(ctx)
+}
+
+// CreateSpace does what Client.CreateSpace does.
+func (n *NodeClient) CreateSpace(ctx context.Context, name string, opts ...SpaceOption) error {
+	return n.call(wire.CreateSpace).create(ctx, name, opts)
+}
+
+// DropSpace does what Client.DropSpace does.
+func (n *NodeClient) DropSpace(ctx context.Context, name string, tables bool) error {
+	return n.call(wire.DropSpace).drop(ctx, name, tables)
+}
+
+// call returns a call that the server answers itself.
+func (n *NodeClient) call(op wire.Type) *pendingCall {
 	c := newCall(n.client.Space.only, op)
+	c.link, c.limited = n.link, true
+	return c
+}
+
+func (n *NodeClient) ask(ctx context.Context, op wire.Type, name string) ([]byte, error) {
+	c := n.call(op)
 	defer c.free()
-	c.link, c.limited, c.name = n.link, true, name
+	c.name = name
 	if err := n.link.call(ctx, c); err != nil {
 		return nil, err
 	}

@@ -155,24 +155,15 @@ func (a *app) withClient(ctx context.Context, do func(*client.Client) error) err
 	return do(c)
 }
 
-// withServer is withClient for a command about all spaces. In a cluster without a majority, in which no space may be
-// served, it says so.
-func (a *app) withServer(ctx context.Context, do func(*client.Client) error) error {
-	if err := a.checkMajority(ctx); err != nil {
-		return err
-	}
-	return a.withClient(ctx, do)
-}
-
-// checkMajority returns an error if the server is a node that lacks the others. A server that does not tell is taken to
-// be about to.
-func (a *app) checkMajority(ctx context.Context) error {
+// withServer calls do with a connection to one server, for a command about all spaces: it opens none of them. In a
+// cluster without a majority of the control partition, where such commands wait in vain, it says so.
+func (a *app) withServer(ctx context.Context, do func(*client.NodeClient) error) error {
 	return a.withNode(ctx, func(n *client.NodeClient) error {
-		_, st, err := a.readCluster(ctx, n)
-		if err != nil || !strings.HasPrefix(st.Control.Why, "no majority") {
-			return nil
+		// A server that does not tell is taken to be about to.
+		if _, st, err := a.readCluster(ctx, n); err == nil && strings.HasPrefix(st.Control.Why, "no majority") {
+			return fmt.Errorf("control partition: %s: see `gospaces cluster status`", st.Control.Why)
 		}
-		return fmt.Errorf("control partition: %s: see `gospaces cluster status`", st.Control.Why)
+		return do(n)
 	})
 }
 

@@ -81,7 +81,7 @@ func (a *app) backupInto(ctx context.Context, path string, info os.FileInfo) err
 	if a.isStdout(info) {
 		quiet.stdout = a.stderr
 	}
-	err = quiet.withServer(ctx, func(c *client.Client) error { return quiet.backupTo(ctx, f, c) })
+	err = quiet.withServer(ctx, func(c *client.NodeClient) error { return quiet.backupTo(ctx, f, c) })
 	return errors.Join(err, f.Close())
 }
 
@@ -96,7 +96,7 @@ func (a *app) backupFile(ctx context.Context, path string) (err error) {
 			err = errors.Join(err, os.Remove(f.Name()))
 		}
 	}()
-	err = a.withServer(ctx, func(c *client.Client) error { return a.backupTo(ctx, f, c) })
+	err = a.withServer(ctx, func(c *client.NodeClient) error { return a.backupTo(ctx, f, c) })
 	if err = errors.Join(err, f.Sync(), f.Close()); err != nil {
 		return err
 	}
@@ -106,7 +106,7 @@ func (a *app) backupFile(ctx context.Context, path string) (err error) {
 	return fsync.Folder(filepath.Dir(path))
 }
 
-func (a *app) backupTo(ctx context.Context, to io.Writer, c *client.Client) error {
+func (a *app) backupTo(ctx context.Context, to io.Writer, c *client.NodeClient) error {
 	taken, err := a.takeBackup(ctx, c)
 	if err != nil {
 		return err

@@ -24,8 +24,8 @@ type snapshots interface {
 }
 
 // takeBackup has a backup taken: of the server, or of all nodes of its cluster.
-func (a *app) takeBackup(ctx context.Context, c *client.Client) (snapshots, error) {
-	t, err := a.topology(ctx)
+func (a *app) takeBackup(ctx context.Context, c *client.NodeClient) (snapshots, error) {
+	t, err := c.Topology(ctx)
 	if err != nil {
 		return nil, err
 	}

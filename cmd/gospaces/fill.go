@@ -15,6 +15,7 @@ import (
 	"github.com/gospaces/gospaces/internal/load"
 	"github.com/gospaces/gospaces/node"
 	"github.com/gospaces/gospaces/replication"
+	"github.com/gospaces/gospaces/space"
 	"github.com/gospaces/gospaces/txn"
 	"github.com/gospaces/gospaces/writeback"
 )
@@ -30,17 +31,17 @@ type filler struct {
 // filled calls fill with a filler for spaces that are not there, or have no entries, and has those served that it
 // fills.
 func (a *app) filled(ctx context.Context, spaces []string, fill func(*filler) error) error {
-	t, err := a.topology(ctx)
-	if err == nil && len(t.Nodes) == 0 {
-		err = a.noCluster()
-	}
-	if err == nil {
-		err = a.withServer(ctx, func(c *client.Client) error { return checkEmpty(ctx, c, spaces) })
-	}
-	if err != nil {
-		return err
-	}
-	return a.withNode(ctx, func(c *client.NodeClient) error {
+	return a.withServer(ctx, func(c *client.NodeClient) error {
+		t, err := c.Topology(ctx)
+		switch {
+		case err != nil:
+			return err
+		case len(t.Nodes) == 0:
+			return a.noCluster()
+		}
+		if err := a.checkEmpty(ctx, c, spaces); err != nil {
+			return err
+		}
 		f := &filler{c: c, numbers: map[txn.Address]uint64{}, parts: map[string][]node.FilledPart{}}
 		if err := fill(f); err != nil {
 			return errors.Join(err, f.abandon(context.WithoutCancel(ctx)))
@@ -55,8 +56,8 @@ func (a *app) filled(ctx context.Context, spaces []string, fill func(*filler) er
 }
 
 // checkEmpty returns an error if one of some spaces has entries.
-func checkEmpty(ctx context.Context, c *client.Client, spaces []string) error {
-	there, err := c.Spaces(ctx)
+func (a *app) checkEmpty(ctx context.Context, n *client.NodeClient, spaces []string) error {
+	there, err := n.Spaces(ctx)
 	if err != nil {
 		return err
 	}
@@ -64,9 +65,9 @@ func checkEmpty(ctx context.Context, c *client.Client, spaces []string) error {
 		if !slices.Contains(there, name) {
 			continue
 		}
-		kinds, err := c.SpaceNamed(name).Kinds(ctx)
+		kinds, err := a.kindsOf(ctx, name)
 		if err != nil {
-			return fmt.Errorf("space %q: %w", name, err)
+			return err
 		}
 		for _, k := range kinds {
 			if n := k.Count + k.Held + k.Delayed; n > 0 {
@@ -76,6 +77,18 @@ func checkEmpty(ctx context.Context, c *client.Client, spaces []string) error {
 		}
 	}
 	return nil
+}
+
+// kindsOf returns the kinds of a space, which it opens.
+func (a *app) kindsOf(ctx context.Context, name string) ([]space.KindInfo, error) {
+	cfg := a.clientConfig()
+	cfg.Space = name
+	c, err := client.DialConfig(ctx, cfg)
+	if err != nil {
+		return nil, a.dialError(err)
+	}
+	defer c.Close()
+	return c.Kinds(ctx)
 }
 
 func (f *filler) ask(ctx context.Context, r *node.ManageRequest) (answer node.ManageAnswer, err error) {

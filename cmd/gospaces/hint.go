@@ -56,8 +56,13 @@ func (a *app) withKnownSpace(ctx context.Context, do func(space.Space) error) er
 	})
 }
 
+// spaceNames is a client of a server, or of one node.
+type spaceNames interface {
+	Spaces(ctx context.Context) ([]string, error)
+}
+
 // hintSpace says on standard error that the server has no space of a name, and which has one like that.
-func (a *app) hintSpace(ctx context.Context, c *client.Client, name string) (known bool, err error) {
+func (a *app) hintSpace(ctx context.Context, c spaceNames, name string) (known bool, err error) {
 	names, err := c.Spaces(ctx)
 	if err != nil || slices.Contains(names, name) {
 		return err == nil, err

@@ -25,7 +25,7 @@ func (a *app) listSpacesCommand(name string) *cobra.Command {
 		Short: "Print the names of the server's spaces",
 		Args:  noOperands,
 		RunE: func(cmd *cobra.Command, _ []string) error {
-			return a.withServer(cmd.Context(), func(c *client.Client) error {
+			return a.withServer(cmd.Context(), func(c *client.NodeClient) error {
 				names, err := c.Spaces(cmd.Context())
 				if err != nil {
 					return err
@@ -66,7 +66,7 @@ there for it to be served.`,
 		if cmd.Flags().Changed("partitions") {
 			opts = append(opts, client.Partitions(partitions))
 		}
-		return a.withServer(cmd.Context(), func(c *client.Client) error {
+		return a.withServer(cmd.Context(), func(c *client.NodeClient) error {
 			for _, name := range names {
 				if err := c.CreateSpace(cmd.Context(), name, opts...); err != nil {
 					return asUsage(fmt.Errorf("create space %q: %w", name, err))
@@ -103,7 +103,7 @@ name of each space again, unless it is told --yes.`,
 	cmd.Flags().BoolVar(&yes, "yes", false, "do not ask")
 	cmd.Flags().BoolVar(&tables, "tables", false, "drop the tables in the database too")
 	cmd.RunE = func(cmd *cobra.Command, names []string) error {
-		return a.withServer(cmd.Context(), func(c *client.Client) error {
+		return a.withServer(cmd.Context(), func(c *client.NodeClient) error {
 			answers := bufio.NewReader(a.stdin)
 			for _, name := range names {
 				if err := a.dropSpace(cmd.Context(), c, name, tables, yes, answers); err != nil {
@@ -116,7 +116,7 @@ name of each space again, unless it is told --yes.`,
 	return cmd
 }
 
-func (a *app) dropSpace(ctx context.Context, c *client.Client, name string, tables, yes bool,
+func (a *app) dropSpace(ctx context.Context, c *client.NodeClient, name string, tables, yes bool,
 	answers *bufio.Reader,
 ) error {
 	known, err := a.hintSpace(ctx, c, name)

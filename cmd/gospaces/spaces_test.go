@@ -4,6 +4,10 @@ import (
 	"testing"
 
 	"github.com/stretchr/testify/require"
+
+	"github.com/gospaces/gospaces/client"
+	"github.com/gospaces/gospaces/node"
+	"github.com/gospaces/gospaces/spacetest"
 )
 
 // No command that only looks creates a space, and each says that there is none of that name.
@@ -53,4 +57,25 @@ func TestSpacesDrop_AsksForTheName(t *testing.T) {
 	r = s.do(t, "spaces", "drop", "default", "--yes")
 	require.Equal(t, exitError, r.code)
 	require.Contains(t, r.err, `space "default" cannot be dropped`)
+}
+
+// Commands about all spaces open none of them: they work while no node serves the space "default".
+func TestSpaces_NeedNoSpaceThatIsServed(t *testing.T) {
+	t.Parallel()
+	c := spacetest.StartCluster(t, spacetest.ClusterConfig{Durability: node.ReplicatedMemory})
+	n, err := client.DialNode(t.Context(), client.Config{Addr: c.Nodes[0].Addr})
+	require.NoError(t, err)
+	defer n.Close()
+	_, err = n.Manage(t.Context(), []byte(`{"fill": {"space": "default", "partitions": 1}}`))
+	require.NoError(t, err)
+
+	addr := c.Nodes[1].Addr
+	do := func(args ...string) string {
+		r := cli(t, append([]string{"--addr", addr}, args...)...)
+		require.Zero(t, r.code, r.err)
+		return r.out
+	}
+	do("spaces", "create", "jobs")
+	require.Equal(t, "\"default\"\n\"jobs\"\n", do("spaces", "list"))
+	require.Equal(t, "{\"dropped\":\"jobs\"}\n", do("spaces", "drop", "jobs", "--yes"))
 }
