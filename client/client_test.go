@@ -1,8 +1,6 @@
 package client_test
 
 import (
-	"context"
-	"fmt"
 	"testing"
 	"time"
 
@@ -15,45 +13,6 @@ import (
 	"github.com/gospaces/gospaces/template"
 	"github.com/gospaces/gospaces/txn"
 )
-
-func TestClient_WritesReadsAndTakes(t *testing.T) {
-	t.Parallel()
-	c := startNode(t, server.Config{}).dial(client.Config{Conns: 2})
-	for i := range int64(10) {
-		_, err := space.Write(t.Context(), c, job{ID: i, State: "new", Payload: []byte{byte(i)}})
-		require.NoError(t, err)
-	}
-	got, err := space.Read(t.Context(), c, job{State: "new"})
-	require.NoError(t, err)
-	require.Equal(t, job{ID: 0, State: "new", Payload: []byte{0}}, got)
-	n, err := space.Count(t.Context(), c, job{})
-	require.NoError(t, err)
-	require.Equal(t, 10, n)
-	for i := range int64(10) {
-		got, err := space.Take(t.Context(), c, job{State: "new"})
-		require.NoError(t, err)
-		require.Equal(t, i, got.ID, "oldest first")
-	}
-	_, err = space.Take(t.Context(), c, job{}, space.NoWait())
-	require.ErrorIs(t, err, space.ErrNoMatch)
-}
-
-func TestClient_WaitingTakeGetsWhatAnotherClientWrites(t *testing.T) {
-	t.Parallel()
-	n := startNode(t, server.Config{})
-	taker, writer := n.dial(client.Config{}), n.dial(client.Config{})
-	got := make(chan job, 1)
-	go func() {
-		j, err := space.Take(t.Context(), taker, job{State: "new"})
-		if err == nil {
-			got <- j
-		}
-	}()
-	n.awaitWaiting("default", 1)
-	_, err := space.Write(t.Context(), writer, job{ID: 7, State: "new"})
-	require.NoError(t, err)
-	require.Equal(t, int64(7), (<-got).ID)
-}
 
 func TestClient_SpacesAreSeparate(t *testing.T) {
 	t.Parallel()
@@ -143,45 +102,6 @@ func TestClient_ErrorsAreTheSameAsInProcess(t *testing.T) {
 	require.ErrorIs(t, c.Cancel(ctx, 4711), space.ErrLeaseEnded)
 }
 
-func TestClient_LeasesInBulk(t *testing.T) {
-	t.Parallel()
-	c := startNode(t, server.Config{}).dial(client.Config{})
-	var ids []space.LeaseID
-	for i := range int64(4) {
-		l, err := space.Write(t.Context(), c, job{ID: i}, space.For(time.Hour))
-		require.NoError(t, err)
-		ids = append(ids, l.ID())
-	}
-	require.NoError(t, c.Cancel(t.Context(), ids[1], ids[3]))
-	grants, err := c.Renew(t.Context(), time.Minute, ids...)
-	var lost *space.LeaseError
-	require.ErrorAs(t, err, &lost)
-	require.Len(t, lost.Failed, 2)
-	require.Len(t, grants, 4)
-	require.Equal(t, time.Minute, grants[0].Granted)
-	require.Zero(t, grants[1].Granted)
-}
-
-func TestClient_CancelledWaitLeavesTheEntry(t *testing.T) {
-	t.Parallel()
-	n := startNode(t, server.Config{})
-	c := n.dial(client.Config{})
-	ctx, cancel := context.WithCancel(t.Context())
-	ended := make(chan error, 1)
-	go func() {
-		_, err := space.Take(ctx, c, job{State: "new"})
-		ended <- err
-	}()
-	n.awaitWaiting("default", 1)
-	cancel()
-	require.ErrorIs(t, <-ended, context.Canceled)
-	n.awaitWaiting("default", 0)
-	_, err := space.Write(t.Context(), c, job{ID: 1, State: "new"})
-	require.NoError(t, err)
-	_, err = space.Take(t.Context(), c, job{}, space.NoWait())
-	require.NoError(t, err)
-}
-
 func TestClient_LargeAnswersComeInParts(t *testing.T) {
 	t.Parallel()
 	c := startNode(t, server.Config{MaxFrame: wire.MinMaxFrame + 1<<20}).dial(client.Config{})
@@ -205,65 +125,4 @@ func TestClient_LargeAnswersComeInParts(t *testing.T) {
 			next++
 		}
 	}
-}
-
-func TestClient_ContentsYieldsEverythingOnce(t *testing.T) {
-	t.Parallel()
-	c := startNode(t, server.Config{}).dial(client.Config{})
-	for i := range int64(1000) {
-		_, err := space.Write(t.Context(), c, job{ID: i, State: fmt.Sprint(i % 2)})
-		require.NoError(t, err)
-	}
-	seen := map[int64]bool{}
-	for j, err := range space.Contents(t.Context(), c, job{State: "1"}) {
-		require.NoError(t, err)
-		require.False(t, seen[j.ID])
-		seen[j.ID] = true
-	}
-	require.Len(t, seen, 500)
-}
-
-func TestClient_KindsNobodyHasWritten(t *testing.T) {
-	t.Parallel()
-	n := startNode(t, server.Config{})
-	c := n.dial(client.Config{})
-	unknown := func(noWait bool) space.Query {
-		return space.Query{Templates: []*template.Template{{Kind: "later"}}, NoWait: noWait}
-	}
-	_, err := c.Read(t.Context(), unknown(true))
-	require.ErrorIs(t, err, space.ErrNoMatch)
-	count, err := c.Count(t.Context(), unknown(true))
-	require.NoError(t, err)
-	require.Zero(t, count)
-	for range c.Contents(t.Context(), unknown(true)) {
-		t.Fatal("there is nothing")
-	}
-	found := make(chan error, 1)
-	go func() {
-		_, err := c.Read(t.Context(), unknown(false))
-		found <- err
-	}()
-	n.awaitWaiting("default", 1)
-	_, err = c.Write(t.Context(), txn.ID{}, []space.Draft{{Kind: "later", Lease: space.Forever}})
-	require.ErrorIs(t, err, space.ErrInvalidArgument, "the read has not made it known")
-	_, err = c.Register(t.Context(), &template.Schema{Kind: "later"})
-	require.NoError(t, err)
-	_, err = c.Write(t.Context(), txn.ID{}, []space.Draft{{Kind: "later", Lease: space.Forever}})
-	require.NoError(t, err)
-	require.NoError(t, <-found)
-}
-
-func TestClient_Kinds(t *testing.T) {
-	t.Parallel()
-	c := startNode(t, server.Config{}).dial(client.Config{})
-	_, err := space.Write(t.Context(), c, job{ID: 1})
-	require.NoError(t, err)
-	_, err = c.Register(t.Context(), &template.Schema{Kind: "a"})
-	require.NoError(t, err)
-	kinds, err := c.Kinds(t.Context())
-	require.NoError(t, err)
-	require.Len(t, kinds, 2)
-	require.Equal(t, "a", kinds[0].Schema.Kind)
-	require.Zero(t, kinds[0].Count)
-	require.Equal(t, 1, kinds[1].Count)
 }

@@ -1,7 +1,6 @@
 package client_test
 
 import (
-	"context"
 	"testing"
 	"time"
 
@@ -269,27 +268,6 @@ func TestTxn_OutlastsItsSession(t *testing.T) {
 	require.NoError(t, <-got)
 	require.NoError(t, tx.Commit(t.Context()))
 	require.Zero(t, countJobs(t, c))
-}
-
-func TestTxn_WaitsAreCancelled(t *testing.T) {
-	t.Parallel()
-	n := startNode(t, server.Config{})
-	c := n.dial(client.Config{})
-	tx := begin(t, c)
-	ctx, cancel := context.WithCancel(t.Context())
-	got := make(chan error, 1)
-	go func() {
-		_, err := space.Take(ctx, c, job{}, space.In(tx))
-		got <- err
-	}()
-	n.awaitWaiting("default", 1)
-	cancel()
-	require.ErrorIs(t, <-got, context.Canceled)
-	n.awaitWaiting("default", 0)
-	_, err := space.Write(t.Context(), c, job{}, space.In(tx))
-	require.NoError(t, err)
-	require.NoError(t, tx.Commit(t.Context()), "it goes on")
-	require.Equal(t, 1, countJobs(t, c))
 }
 
 // A TakeTxn whose answer is lost is made again once what it has begun is gone: it finds the same entry, whichever

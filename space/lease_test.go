@@ -42,30 +42,9 @@ func TestLease_CountsDown(t *testing.T) {
 	})
 }
 
-func TestLease_Renew(t *testing.T) {
-	bubble(t, func(ctx context.Context, sp space.Space) {
-		lease, err := space.Write(ctx, sp, Task{ID: 1}, space.For(time.Minute))
-		require.NoError(t, err)
-		time.Sleep(30 * time.Second)
-		granted, err := lease.Renew(ctx, time.Hour)
-		require.NoError(t, err)
-		require.Equal(t, time.Hour, granted)
-		require.Equal(t, time.Hour, lease.Remaining())
-		_, err = lease.Renew(ctx, -1)
-		require.ErrorIs(t, err, space.ErrInvalidArgument)
-
-		granted, err = lease.Renew(ctx, space.Forever)
-		require.NoError(t, err)
-		require.Equal(t, space.Forever, granted)
-		time.Sleep(1000 * time.Hour)
-		require.Equal(t, space.Forever, lease.Remaining())
-		require.True(t, lease.Expires().After(time.Now()))
-	})
-}
-
 func TestLease_IsCapped(t *testing.T) {
 	t.Parallel()
-	sp := memory.New(memory.Config{MaxEntryLease: time.Hour, MaxEventLease: time.Minute})
+	sp := memory.New(memory.Config{MaxEntryLease: time.Hour, MaxEventLease: time.Minute, MaxTxnLease: time.Second})
 	defer sp.Close()
 	lease, err := space.Write(t.Context(), sp, Task{ID: 1})
 	require.NoError(t, err)
@@ -73,29 +52,10 @@ func TestLease_IsCapped(t *testing.T) {
 	reg, err := space.Notify(t.Context(), sp, Task{})
 	require.NoError(t, err)
 	require.Equal(t, time.Minute, reg.Lease().Granted())
-}
-
-func TestLease_BulkReportsEachFailure(t *testing.T) {
-	t.Parallel()
-	ctx, sp := t.Context(), newSpace(t)
-	leases := write(t, sp, Task{ID: 1}, Task{ID: 2}, Task{ID: 3})
-	ids := []space.LeaseID{leases[0].ID(), leases[1].ID(), leases[2].ID()}
-	require.NoError(t, leases[1].Cancel(ctx))
-
-	grants, err := sp.Renew(ctx, time.Hour, ids...)
-	require.ErrorIs(t, err, space.ErrLeaseEnded)
-	var failed *space.LeaseError
-	require.ErrorAs(t, err, &failed)
-	require.Len(t, failed.Failed, 1)
-	require.ErrorIs(t, failed.Failed[ids[1]], space.ErrLeaseEnded)
-	require.Equal(t, []space.Grant{{ID: ids[0], Granted: time.Hour}, {ID: ids[1]}, {ID: ids[2], Granted: time.Hour}},
-		grants)
-
-	err = sp.Cancel(ctx, ids...)
-	require.ErrorAs(t, err, &failed)
-	require.Len(t, failed.Failed, 1)
-	require.Zero(t, count(t, sp, Task{}), "the others were cancelled")
-	require.ErrorContains(t, sp.Cancel(ctx, ids...), "3 leases")
+	require.Equal(t, time.Second, begin(t, sp, space.For(space.Forever)).Lease().Granted())
+	_, tx, err := space.TakeTxn(t.Context(), sp, Task{})
+	require.NoError(t, err)
+	require.Equal(t, time.Second, tx.Lease().Granted())
 }
 
 // A delay is not a lease: the cap of leases does not bound it, and it takes nothing from one.
@@ -168,5 +128,8 @@ func TestRenewAll_RenewsThoseThatGoOn(t *testing.T) {
 		err = space.RenewAll(ctx, time.Hour, leases[0], write(t, other, Task{ID: 1})[0])
 		require.ErrorIs(t, err, space.ErrInvalidArgument)
 		require.Equal(t, 2*time.Hour, leases[0].Granted())
+		ids := []space.LeaseID{leases[0].ID(), leases[1].ID(), leases[2].ID()}
+		require.Error(t, sp.Cancel(ctx, ids...), "one has ended already")
+		require.ErrorContains(t, sp.Cancel(ctx, ids...), "3 leases")
 	})
 }

@@ -197,6 +197,8 @@ func replaceInvalid(k *kit) {
 	k.fails(space.ErrInvalidArgument, err)
 	_, err = space.Replace(k.ctx, k.sp, id, 0, simple{Name: string(make([]byte, tooMuch))})
 	k.fails(space.ErrTooLarge, err)
+	_, err = space.Replace(k.ctx, k.sp, 0, 0, e2)
+	k.fails(space.ErrInvalidArgument, err)
 	vanID := write(k, aVan).ID()
 	_, err = space.Replace(k.ctx, k.sp, vanID, 0, aCar) // it would lose a field
 	k.fails(space.ErrInvalidArgument, err)
