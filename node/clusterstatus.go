@@ -39,7 +39,8 @@ type partitionStatus struct {
 	Partition int             `json:"partition"`
 	Primary   string          `json:"primary,omitempty"` // "": no node serves it
 	Epoch     uint64          `json:"epoch,omitempty"`
-	Why       string          `json:"why,omitempty"` // why calls wait
+	Why       string          `json:"why,omitempty"`     // why calls wait
+	Filling   bool            `json:"filling,omitempty"` // its space is not served before it is restored or loaded
 	Replicas  []replicaStatus `json:"replicas"`
 	Target    []string        `json:"target,omitempty"` // nodes that are to have the replicas, if these are being moved
 	Awaits    string          `json:"awaits,omitempty"` // what the move waits for
@@ -73,6 +74,10 @@ func (f *fleet) status() *clusterStatus {
 	for space, sp := range state.Spaces {
 		for i, p := range sp.Partitions {
 			ps := f.partitionStatus(txn.Address{Space: space, Partition: uint16(i)}, p)
+			if sp.Unfinished() {
+				ps.Filling, ps.Why = true, whyUnfinished
+				ps.Primary, ps.Epoch = "", 0 // those of the space that it has replaced
+			}
 			st.Partitions = append(st.Partitions, ps)
 			if m := members[ps.Primary]; m != nil {
 				m.Leads++

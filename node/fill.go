@@ -3,28 +3,29 @@ package node
 import (
 	"cmp"
 	"context"
-	"errors"
 	"fmt"
 	"strings"
 	"sync"
 	"time"
 
 	"github.com/gospaces/gospaces/internal/call"
-	"github.com/gospaces/gospaces/internal/cluster"
 	"github.com/gospaces/gospaces/internal/record"
 	"github.com/gospaces/gospaces/replication"
 	"github.com/gospaces/gospaces/txn"
 )
 
-// A cluster's space is restored, or loaded, through its log: before any replica is opened, one node claims the logs of
-// the new space and appends the records with which it begins (engine.Seed). Then it hands the logs over to whichever
-// node is to lead. What is interrupted leaves a space that was never served; it is begun anew.
+// Spaces of a cluster are restored, or loaded, through their logs: before any replica is opened, one node claims the
+// logs of the new spaces and appends the records with which they begin (engine.Seed). Then it hands the logs over to
+// whichever nodes are to lead. All spaces are served at once, when all are filled. The State says from what a space is
+// filled, and how far that is. So what is interrupted goes on when it is repeated: spaces that are complete stay, and
+// the others, which nothing has served, begin anew.
 
 // FillRequest begins a space that is filled by FillRecords. An empty space of that name is replaced; FillRequest is
-// refused for one that has anything. The same node has to be asked for all steps.
+// refused for one that has anything. The same node has to be asked until the space is filled.
 type FillRequest struct {
 	Space      string `json:"space"`
 	Partitions int    `json:"partitions"`
+	From       string `json:"from"` // identifies what it is filled with
 }
 
 // FillRecords appends records to the log of a partition. Number counts those of a partition from 1: a repeated request
@@ -48,9 +49,15 @@ type FilledPart struct {
 	Position    uint64 `json:"position"`    // of the last record
 }
 
-// OpenRequest has a space served that was filled and sealed, or removed before that.
-type OpenRequest struct {
+// FilledRequest ends what SealRequest has sealed: the space is complete.
+type FilledRequest struct {
 	Space string `json:"space"`
+}
+
+// SourceRequest is about spaces that are filled from a source.
+type SourceRequest struct {
+	From   string   `json:"from"`
+	Spaces []string `json:"spaces,omitempty"`
 }
 
 // filling is a space that this node fills.
@@ -125,9 +132,12 @@ func (f *fleet) beginFill(ctx context.Context, r *FillRequest) error {
 	if err := cmp.Or(validName(r.Space), validShape(shape), f.reserved(r.Space), f.empty(r.Space)); err != nil {
 		return err
 	}
+	if r.From == "" {
+		return fmt.Errorf("%w: what space %q is filled with is not named", call.ErrInvalidArgument, r.Space)
+	}
 	partitions := max(r.Partitions, 1)
 	f.fillings.put(r.Space, nil)
-	incarnation, err := f.member.FillSpace(ctx, r.Space, partitions, f.cfg.Cluster.Replicas)
+	incarnation, err := f.member.FillSpace(ctx, r.Space, r.From, partitions, f.cfg.Cluster.Replicas)
 	if err != nil {
 		return err
 	}
@@ -262,28 +272,11 @@ func (p *fillingPart) seal() error {
 	return nil
 }
 
-// openFilled has a space served.
-func (f *fleet) openFilled(ctx context.Context, r *OpenRequest) error {
+// endFill records that a space is filled.
+func (f *fleet) endFill(ctx context.Context, r *FilledRequest) error {
 	filling, err := f.fillings.get(r.Space)
 	if err != nil {
 		return err
 	}
-	err = f.member.OpenSpace(ctx, r.Space, filling.incarnation)
-	if err == nil || errors.Is(err, cluster.ErrNoSpace) {
-		f.fillings.put(r.Space, nil)
-	}
-	return err
-}
-
-// abandonFill removes a space that is being filled.
-func (f *fleet) abandonFill(ctx context.Context, r *OpenRequest) error {
-	if _, err := f.fillings.get(r.Space); err != nil {
-		return err
-	}
-	f.fillings.put(r.Space, nil)
-	err := f.member.DropSpace(ctx, r.Space)
-	if errors.Is(err, cluster.ErrNoSpace) {
-		return nil
-	}
-	return err
+	return f.member.SpaceFilled(ctx, r.Space, filling.incarnation)
 }

@@ -422,11 +422,23 @@ func (b afloat) Lookup(at txn.Address) (server.Place, error) {
 			fmt.Errorf("%w: space %q has no partition %d: its last one is %d", call.ErrInvalidArgument, at.Space,
 				at.Partition, len(sp.Partitions)-1)
 	}
+	if sp.Unfinished() {
+		return server.Place{}, unfinished(at.Space)
+	}
 	if node, epoch := f.primary(at); node != "" {
 		return server.Place{}, &call.ElsewhereError{At: at, Node: node, Epoch: epoch}
 	}
 	return server.Place{}, fmt.Errorf("%w: no node serves partition %v at present", call.ErrNotReady, at)
 }
+
+// unfinished returns the error for calls on a space that is being filled.
+func unfinished(space string) error {
+	return fmt.Errorf("%w: space %q: %s", call.ErrNotReady, space, whyUnfinished)
+}
+
+// whyUnfinished is why a space that is being filled is not served.
+const whyUnfinished = "it is being restored or loaded, and is served when that has ended; if it was interrupted, " +
+	"repeat the command"
 
 // createTimeout is how long a new space may take, if a majority of nodes can be reached.
 const createTimeout = 30 * time.Second
@@ -443,6 +455,8 @@ func (b afloat) Create(name string, shape call.Shape) error {
 	state, _ := f.member.State()
 	sp := state.Spaces[name]
 	switch have := len(state.Spaces); {
+	case sp != nil && sp.Unfinished():
+		return unfinished(name)
 	case sp != nil && sp.Phase != cluster.Removing:
 		if err := hasShape(name, sp, shape); err != nil {
 			return err
@@ -482,8 +496,10 @@ func hasShape(name string, sp *cluster.Space, asked call.Shape) error {
 // Drop implements server.Spaces.
 func (b afloat) Drop(ctx context.Context, name string, tables bool) ([]server.Host, error) {
 	f := b.fleet
+	state, _ := f.member.State()
+	sp := state.Spaces[name]
 	switch {
-	case name == defaultSpace:
+	case name == defaultSpace && (sp == nil || !sp.Unfinished()):
 		return nil, fmt.Errorf("%w: space %q cannot be dropped: programs that name no space use it",
 			call.ErrInvalidArgument, name)
 	case tables && f.pool == nil:

@@ -5,6 +5,7 @@ import (
 	"encoding/json"
 	"errors"
 	"fmt"
+	"time"
 
 	"github.com/gospaces/gospaces/internal/call"
 	"github.com/gospaces/gospaces/internal/cluster"
@@ -20,11 +21,13 @@ type ManageRequest struct {
 	// changes nothing: returns the moves that would bring replicas where they should be
 	Plan bool `json:"plan,omitempty"`
 
-	Fill    *FillRequest `json:"fill,omitempty"`
-	Records *FillRecords `json:"records,omitempty"`
-	Seal    *SealRequest `json:"seal,omitempty"`
-	Open    *OpenRequest `json:"open,omitempty"`
-	Abandon *OpenRequest `json:"abandon,omitempty"`
+	Filling *SourceRequest `json:"filling,omitempty"` // changes nothing: returns how far spaces are
+	Fill    *FillRequest   `json:"fill,omitempty"`
+	Records *FillRecords   `json:"records,omitempty"`
+	Seal    *SealRequest   `json:"seal,omitempty"`
+	Filled  *FilledRequest `json:"filled,omitempty"`
+	Open    *SourceRequest `json:"open,omitempty"`   // has spaces served that are complete
+	Finish  *SourceRequest `json:"finish,omitempty"` // makes spaces that are served like others
 
 	Backup *BackupRequest `json:"backup,omitempty"`
 }
@@ -62,7 +65,21 @@ type ForgetRequest struct {
 type ManageAnswer struct {
 	Moves []MoveRequest `json:"moves,omitempty"` // of a plan
 	Parts []FilledPart  `json:"parts,omitempty"` // of a space that was sealed, by number
+
+	Stages []Stage `json:"stages,omitempty"` // of the spaces of a source
 }
+
+// Stage is how far a space is that is to be filled.
+type Stage = cluster.Stage
+
+// The stages.
+const (
+	Absent    = cluster.Absent
+	Present   = cluster.Present
+	Begun     = cluster.Begun
+	Complete  = cluster.Complete
+	Elsewhere = cluster.Elsewhere
+)
 
 var _ server.Manager = afloat{}
 
@@ -75,7 +92,7 @@ func (b afloat) Manage(ctx context.Context, request []byte) ([]byte, error) {
 	answer, err := b.fleet.manage(ctx, &r)
 	switch {
 	case errors.Is(err, cluster.ErrNoNode), errors.Is(err, cluster.ErrNeeded), errors.Is(err, cluster.ErrNoSpace),
-		errors.Is(err, cluster.ErrMove):
+		errors.Is(err, cluster.ErrMove), errors.Is(err, cluster.ErrExists):
 		return nil, fmt.Errorf("%w: %w", call.ErrInvalidArgument, err)
 	case errors.Is(err, call.ErrInvalidArgument), errors.Is(err, call.ErrUnavailable):
 		return nil, err
@@ -85,8 +102,15 @@ func (b afloat) Manage(ctx context.Context, request []byte) ([]byte, error) {
 	return json.Marshal(answer)
 }
 
+// openTimeout is how long spaces that were filled may take until they are served: each replica reads its log.
+const openTimeout = 10 * time.Minute
+
 func (f *fleet) manage(ctx context.Context, r *ManageRequest) (answer ManageAnswer, err error) {
-	ctx, cancel := context.WithTimeout(ctx, createTimeout)
+	limit := createTimeout
+	if r.Open != nil {
+		limit = openTimeout
+	}
+	ctx, cancel := context.WithTimeout(ctx, limit)
 	defer cancel()
 	err = f.member.WithMajority(ctx, func(ctx context.Context) (err error) {
 		answer, err = f.carryOut(ctx, r)
@@ -113,10 +137,14 @@ func (f *fleet) carryOut(ctx context.Context, r *ManageRequest) (answer ManageAn
 		err = f.fill(ctx, r.Records)
 	case r.Seal != nil:
 		answer.Parts, err = f.seal(r.Seal)
+	case r.Filled != nil:
+		err = f.endFill(ctx, r.Filled)
+	case r.Filling != nil:
+		answer.Stages, err = f.member.Filling(ctx, r.Filling.From, r.Filling.Spaces)
 	case r.Open != nil:
-		err = f.openFilled(ctx, r.Open)
-	case r.Abandon != nil:
-		err = f.abandonFill(ctx, r.Abandon)
+		err = f.member.OpenSpaces(ctx, r.Open.From, r.Open.Spaces)
+	case r.Finish != nil:
+		err = f.member.FinishFilling(ctx, r.Finish.From)
 	case r.Backup != nil:
 		err = f.stepBackup(ctx, r.Backup)
 	default:

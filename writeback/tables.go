@@ -55,6 +55,20 @@ func Spaces(ctx context.Context, dsn string) (names []string, err error) {
 	return names, err
 }
 
+// Identity returns what distinguishes a database from all others, whichever way it is named.
+func Identity(ctx context.Context, dsn string) (id string, err error) {
+	db, err := connect(ctx, Config{DSN: dsn})
+	if err != nil {
+		return "", err
+	}
+	defer db.close()
+	err = db.transact(func(tx *sql.Tx) error {
+		return tx.QueryRow(`SELECT system_identifier || '/' || oid FROM pg_control_system(), pg_database
+			WHERE datname = current_database()`).Scan(&id)
+	})
+	return id, err
+}
+
 // findCatalog returns ErrNoMirror if there is no catalog.
 func (db *database) findCatalog(tx *sql.Tx) error {
 	var exists bool

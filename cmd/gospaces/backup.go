@@ -161,8 +161,9 @@ on it goes on from the backup. Its spaces are new ones to clients and to a datab
 
 With --cluster, make the spaces of a running cluster from a backup, which may be of a single server, as that of a
 cluster may be restored to a folder. --addr names a node. A space of the backup must have no entries there, or not
-exist. Nothing is served of it before all is there; if this ends early, drop the spaces that are served already, take
-what "default" has, and run it again. What transactions held is free, and there are no registrations for events.`,
+exist. Nothing is served before all is there. If this ends early, whatever the reason, run it again with the same
+backup, at any node: it goes on with the first space that is not complete. Or give it up: drop the spaces that
+"gospaces spaces" says are being restored. What transactions held is free, and there are no registrations for events.`,
 		Example: `  gospaces restore spaces.backup --data new-folder
   gospaces restore spaces.backup --cluster --addr 10.0.0.1:7420`,
 		Args: operands(1, 1),

@@ -33,6 +33,7 @@ type partitionLine struct {
 	Primary   string        `json:"primary"`
 	Epoch     uint64        `json:"epoch"`
 	Why       string        `json:"why"`
+	Filling   bool          `json:"filling"`
 	Target    []string      `json:"target"`
 	Awaits    string        `json:"awaits"`
 	Replicas  []replicaLine `json:"replicas"`
@@ -132,7 +133,7 @@ func (st *clusterStatus) wrong() (wrong []string) {
 			wrong = append(wrong, fmt.Sprintf("changes of %s, which %s leads, wait: %s", at, p.Primary, p.Why))
 		}
 		for _, r := range p.Replicas {
-			if r.Alive && !st.isReady(&r) {
+			if r.Alive && !p.Filling && !st.isReady(&r) {
 				wrong = append(wrong,
 					fmt.Sprintf("the replica of %s at %s is not ready: %s",
 						at, r.Node, packages.ReplaceAllString(oneLine(r.Why), "$1")))

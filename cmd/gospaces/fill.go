@@ -2,6 +2,7 @@ package main
 
 import (
 	"context"
+	"crypto/sha256"
 	"encoding/json"
 	"errors"
 	"fmt"
@@ -20,17 +21,17 @@ import (
 	"github.com/gospaces/gospaces/writeback"
 )
 
-// filler fills spaces of a cluster through one of its nodes. No client sees anything of a space before it is opened.
+// filler fills spaces of a cluster through one of its nodes. No client sees anything of them before all are filled.
 type filler struct {
-	c       *client.NodeClient
-	numbers map[txn.Address]uint64 // of requests
-	parts   map[string][]node.FilledPart
-	begun   []string
+	c        *client.NodeClient
+	from     string                 // identifies what they are filled with
+	numbers  map[txn.Address]uint64 // of requests
+	complete []string               // spaces that are filled
 }
 
-// filled calls fill with a filler for spaces that are not there, or have no entries, and has those served that it
-// fills.
-func (a *app) filled(ctx context.Context, spaces []string, fill func(*filler) error) error {
+// filled fills spaces that are not there, or have no entries, and has all of them served at once. It calls fill with a
+// filler that knows which of them an earlier run, which was interrupted, has filled from the same source.
+func (a *app) filled(ctx context.Context, from string, spaces []string, fill func(*filler) error) error {
 	return a.withServer(ctx, func(c *client.NodeClient) error {
 		t, err := c.Topology(ctx)
 		switch {
@@ -39,41 +40,60 @@ func (a *app) filled(ctx context.Context, spaces []string, fill func(*filler) er
 		case len(t.Nodes) == 0:
 			return a.noCluster()
 		}
-		if err := a.checkEmpty(ctx, c, spaces); err != nil {
+		f := &filler{c: c, from: from, numbers: map[txn.Address]uint64{}}
+		if err := f.look(ctx, a, spaces); err != nil {
 			return err
 		}
-		f := &filler{c: c, numbers: map[txn.Address]uint64{}, parts: map[string][]node.FilledPart{}}
-		if err := fill(f); err != nil {
-			return errors.Join(err, f.abandon(context.WithoutCancel(ctx)))
+		err = fill(f)
+		if err == nil {
+			_, err = f.ask(ctx, &node.ManageRequest{Open: &node.SourceRequest{From: from, Spaces: spaces}})
 		}
-		for _, space := range f.begun {
-			if _, err := f.ask(ctx, &node.ManageRequest{Open: &node.OpenRequest{Space: space}}); err != nil {
-				return fmt.Errorf("open space %q: %w", space, err)
-			}
+		if err == nil {
+			_, err = f.ask(ctx, &node.ManageRequest{Finish: &node.SourceRequest{From: from}})
 		}
-		return nil
+		if err != nil {
+			err = fmt.Errorf("%w: repeat the command, which goes on where this ended", err)
+		}
+		return err
 	})
 }
 
-// checkEmpty returns an error if one of some spaces has entries.
-func (a *app) checkEmpty(ctx context.Context, n *client.NodeClient, spaces []string) error {
-	there, err := n.Spaces(ctx)
+// look finds out how far an earlier run has come. It returns an error if one of some spaces cannot be filled.
+func (f *filler) look(ctx context.Context, a *app, spaces []string) error {
+	answer, err := f.ask(ctx, &node.ManageRequest{Filling: &node.SourceRequest{From: f.from, Spaces: spaces}})
 	if err != nil {
 		return err
 	}
-	for _, name := range spaces {
-		if !slices.Contains(there, name) {
-			continue
+	if len(answer.Stages) != len(spaces) {
+		return errors.New("the node that was asked does not say how far the spaces are")
+	}
+	for i, name := range spaces {
+		switch answer.Stages[i] {
+		case node.Present:
+			err = a.checkEmpty(ctx, name)
+		case node.Elsewhere:
+			err = fmt.Errorf("space %q is being restored or loaded from elsewhere: "+
+				"let that end, repeat it if it was interrupted, or drop the space first", name)
+		case node.Complete:
+			f.complete = append(f.complete, name)
 		}
-		kinds, err := a.kindsOf(ctx, name)
 		if err != nil {
 			return err
 		}
-		for _, k := range kinds {
-			if n := k.Count + k.Held + k.Delayed; n > 0 {
-				return fmt.Errorf("space %q is not empty: it has %s of kind %q; drop it first, or take what it has",
-					name, entries(n), k.Schema.Kind)
-			}
+	}
+	return nil
+}
+
+// checkEmpty returns an error if a space has entries.
+func (a *app) checkEmpty(ctx context.Context, name string) error {
+	kinds, err := a.kindsOf(ctx, name)
+	if err != nil {
+		return err
+	}
+	for _, k := range kinds {
+		if n := k.Count + k.Held + k.Delayed; n > 0 {
+			return fmt.Errorf("space %q is not empty: it has %s of kind %q; drop it first, or take what it has",
+				name, entries(n), k.Schema.Kind)
 		}
 	}
 	return nil
@@ -105,8 +125,9 @@ func (f *filler) ask(ctx context.Context, r *node.ManageRequest) (answer node.Ma
 
 // begin begins a space.
 func (f *filler) begin(ctx context.Context, space string, partitions int) error {
-	f.begun = append(f.begun, space)
-	_, err := f.ask(ctx, &node.ManageRequest{Fill: &node.FillRequest{Space: space, Partitions: partitions}})
+	_, err := f.ask(ctx, &node.ManageRequest{Fill: &node.FillRequest{
+		Space: space, Partitions: partitions, From: f.from,
+	}})
 	return err
 }
 
@@ -122,26 +143,22 @@ func (f *filler) write(
 	return err
 }
 
-// abandon removes the spaces that were begun, which nothing has served.
-func (f *filler) abandon(ctx context.Context) error {
-	var errs []error
-	for _, space := range f.begun {
-		_, err := f.ask(ctx, &node.ManageRequest{Abandon: &node.OpenRequest{Space: space}})
-		errs = append(errs, err)
-	}
-	return errors.Join(errs...)
+// seal ends the records of a space, and returns its partitions.
+func (f *filler) seal(ctx context.Context, space string) ([]node.FilledPart, error) {
+	answer, err := f.ask(ctx, &node.ManageRequest{Seal: &node.SealRequest{Space: space}})
+	return answer.Parts, err
 }
 
-// seal ends a space.
-func (f *filler) seal(ctx context.Context, space string) error {
-	answer, err := f.ask(ctx, &node.ManageRequest{Seal: &node.SealRequest{Space: space}})
-	f.parts[space] = answer.Parts
+// end ends a space, which is sealed.
+func (f *filler) end(ctx context.Context, space string) error {
+	_, err := f.ask(ctx, &node.ManageRequest{Filled: &node.FilledRequest{Space: space}})
 	return err
 }
 
 // restoreCluster restores a backup into a running cluster.
 func (a *app) restoreCluster(ctx context.Context, file *os.File) error {
-	parts, err := backup.Check(file)
+	digest := sha256.New()
+	parts, err := backup.Check(io.TeeReader(file, digest))
 	if err == nil {
 		_, err = file.Seek(0, io.SeekStart)
 	}
@@ -154,26 +171,46 @@ func (a *app) restoreCluster(ctx context.Context, file *os.File) error {
 			names = append(names, p.Space)
 		}
 	}
-	err = a.filled(ctx, names, func(f *filler) error {
-		err := backup.Seeds(file, func(p backup.Part, h replication.SnapshotHeader, records []byte) error {
-			if !slices.Contains(f.begun, p.Space) {
-				if err := f.begin(ctx, p.Space, p.Partitions); err != nil {
-					return err
-				}
-			}
-			return f.write(ctx, p.Space, p.Partition, h, records)
-		})
-		for _, name := range f.begun {
-			if err == nil {
-				err = f.seal(ctx, name)
-			}
-		}
-		return err
+	err = a.filled(ctx, fmt.Sprintf("backup %x", digest.Sum(nil)), names, func(f *filler) error {
+		return f.restore(ctx, file)
 	})
 	for _, name := range names {
 		if err == nil {
 			err = a.printJSON(map[string]string{"space": name})
 		}
+	}
+	return err
+}
+
+// restore fills the spaces of a backup, one after the other.
+func (f *filler) restore(ctx context.Context, file io.Reader) error {
+	under := "" // the space that is being filled
+	end := func() error {
+		if under == "" {
+			return nil
+		}
+		if _, err := f.seal(ctx, under); err != nil {
+			return err
+		}
+		return f.end(ctx, under)
+	}
+	err := backup.Seeds(file, func(p backup.Part, h replication.SnapshotHeader, records []byte) error {
+		switch {
+		case slices.Contains(f.complete, p.Space):
+			return nil
+		case p.Space != under:
+			if err := end(); err != nil {
+				return err
+			}
+			under = p.Space
+			if err := f.begin(ctx, p.Space, p.Partitions); err != nil {
+				return err
+			}
+		}
+		return f.write(ctx, p.Space, p.Partition, h, records)
+	})
+	if err == nil {
+		err = end()
 	}
 	return err
 }
@@ -186,9 +223,17 @@ func (a *app) loadCluster(ctx context.Context, cfg *load.Config, end func()) err
 			return err
 		}
 	}
+	database, err := writeback.Identity(ctx, cfg.Postgres)
+	if err != nil {
+		return err
+	}
 	var done []load.Space
-	err := a.filled(ctx, cfg.Spaces, func(f *filler) error {
+	err = a.filled(ctx, "database "+database, cfg.Spaces, func(f *filler) error {
 		for _, name := range cfg.Spaces {
+			if slices.Contains(f.complete, name) {
+				fmt.Fprintf(a.stderr, "gospaces: space %q was loaded when the command was interrupted\n", name)
+				continue
+			}
 			s, err := f.load(ctx, cfg, name)
 			if err != nil {
 				return fmt.Errorf("space %q: %w", name, err)
@@ -234,22 +279,28 @@ func (f *filler) load(ctx context.Context, cfg *load.Config, name string) (s loa
 		}
 		s.Add(part)
 	}
-	if err := f.seal(ctx, name); err != nil {
+	filled, err := f.seal(ctx, name)
+	if err == nil {
+		err = takeOver(ctx, cfg.Postgres, name, tables, filled)
+	}
+	if err != nil {
 		return s, err
 	}
 	s.Took = time.Since(began)
-	return s, f.takeOver(ctx, cfg.Postgres, name, tables)
+	return s, f.end(ctx, name)
 }
 
 // takeOver has the mirror of a space go on with the logs of the loaded one.
-func (f *filler) takeOver(ctx context.Context, dsn, space string, tables *writeback.Tables) error {
-	if len(f.parts[space]) != len(tables.Parts()) {
+func takeOver(
+	ctx context.Context, dsn, space string, tables *writeback.Tables, filled []node.FilledPart,
+) error {
+	if len(filled) != len(tables.Parts()) {
 		return errors.New("the node that was asked does not say where the logs end")
 	}
 	for p, part := range tables.Parts() {
-		o := writeback.Origin{At: f.parts[space][p].Position, Highest: part.Highest()}
+		o := writeback.Origin{At: filled[p].Position, Highest: part.Highest()}
 		o.Incarnation, o.Position = part.Log()
-		if err := writeback.TakeOver(ctx, dsn, space, p, f.parts[space][p].Incarnation, o); err != nil {
+		if err := writeback.TakeOver(ctx, dsn, space, p, filled[p].Incarnation, o); err != nil {
 			return fmt.Errorf("partition %d: %w", p, err)
 		}
 	}

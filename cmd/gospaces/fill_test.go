@@ -129,6 +129,10 @@ func TestLoad_IntoACluster(t *testing.T) {
 	before := writers()
 
 	c := spacetest.StartCluster(t, spacetest.ClusterConfig{Process: true, Postgres: dsn})
+	for requests := 9; unfinished(t, c.Addrs()) == 0; requests += 2 {
+		_, ended := killedAfter(t, requests, "load", "--cluster", "--postgres", dsn, "--all", "--addr", c.Nodes[1].Addr)
+		require.False(t, ended)
+	}
 	r := cli(t, "load", "--cluster", "--addr", c.Nodes[2].Addr, "--postgres", dsn, "--all")
 	require.Zero(t, r.code, r.err)
 	require.Contains(t, r.out, `"entries":{"order":50}`)

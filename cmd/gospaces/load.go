@@ -25,7 +25,8 @@ loaded as a whole or, if this ends early, not at all: run it again.
 Entries keep their identities, which are their order, and their leases; those whose leases have ended meanwhile
 expire when the server starts. A server that is started on the folder with --postgres goes on to mirror into the
 same tables. With --cluster, the spaces of a running cluster are filled, of which --addr names a node, and its
-mirror goes on with the tables; a space must have no entries there, or not exist. What the space had beyond the
+mirror goes on with the tables; a space must have no entries there, or not exist. If that ends early, run it again:
+it goes on with the first space that is not complete, and nothing is served before all are. What the space had beyond the
 tables is lost: changes that had not reached the database, entries of kinds that are not mirrored, registrations,
 and sessions of clients.`
 

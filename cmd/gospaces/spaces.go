@@ -30,12 +30,26 @@ func (a *app) listSpacesCommand(name string) *cobra.Command {
 				if err != nil {
 					return err
 				}
+				a.hintUnfinished(cmd.Context(), c)
 				return printRows(a, &l, "SPACE", names, func(name string) []any { return []any{name} })
 			})
 		},
 	}
 	l.add(cmd)
 	return cmd
+}
+
+// hintUnfinished says on standard error which spaces of a cluster are not served before they are restored or loaded.
+func (a *app) hintUnfinished(ctx context.Context, n *client.NodeClient) {
+	_, st, err := a.readCluster(ctx, n)
+	if err != nil {
+		return // the server is alone
+	}
+	for _, p := range st.Partitions {
+		if p.Filling && p.Partition == 0 {
+			fmt.Fprintf(a.stderr, "gospaces: space %q: %s\n", p.Space, p.Why)
+		}
+	}
 }
 
 func (a *app) createCommand() *cobra.Command {
@@ -95,8 +109,8 @@ snapshots.
 Programs that wait for something in the space get an error that says so. The tables of the space in the database
 stay as they are, unless --tables is given: then they are dropped too, and with them the archives; so are those
 of a space that was dropped before. A space that the server refuses to serve, because its log is damaged, can be
-dropped as well. The space "default" cannot, unless it is refused: then it begins anew. The command asks for the
-name of each space again, unless it is told --yes.`,
+dropped as well. The space "default" cannot, unless it is refused, or its restore is given up so: then it begins
+anew. The command asks for the name of each space again, unless it is told --yes.`,
 		Example: "  gospaces spaces drop invoices\n  gospaces spaces drop invoices --tables --yes",
 		Args:    operands(1, -1),
 	}

@@ -1,6 +1,7 @@
 package main
 
 import (
+	"path/filepath"
 	"testing"
 
 	"github.com/stretchr/testify/require"
@@ -59,23 +60,37 @@ func TestSpacesDrop_AsksForTheName(t *testing.T) {
 	require.Contains(t, r.err, `space "default" cannot be dropped`)
 }
 
-// Commands about all spaces open none of them: they work while no node serves the space "default".
+// Commands about all spaces open none of them: they work while no node serves the space "default", such as amid a
+// restore, which can be given up.
 func TestSpaces_NeedNoSpaceThatIsServed(t *testing.T) {
 	t.Parallel()
+	file := filepath.Join(t.TempDir(), "spaces.backup")
+	s := serve(t, "--data", t.TempDir())
+	s.must(t, "write", "job", `{"id": 1}`)
+	s.must(t, "backup", file)
 	c := spacetest.StartCluster(t, spacetest.ClusterConfig{Durability: node.ReplicatedMemory})
 	n, err := client.DialNode(t.Context(), client.Config{Addr: c.Nodes[0].Addr})
 	require.NoError(t, err)
 	defer n.Close()
-	_, err = n.Manage(t.Context(), []byte(`{"fill": {"space": "default", "partitions": 1}}`))
+	_, err = n.Manage(t.Context(), []byte(`{"fill": {"space": "default", "partitions": 1, "from": "elsewhere"}}`))
 	require.NoError(t, err)
 
-	addr := c.Nodes[1].Addr
-	do := func(args ...string) string {
-		r := cli(t, append([]string{"--addr", addr}, args...)...)
-		require.Zero(t, r.code, r.err)
-		return r.out
+	do := func(args ...string) result {
+		return cli(t, append([]string{"--addr", c.Nodes[1].Addr}, args...)...)
 	}
-	do("spaces", "create", "jobs")
-	require.Equal(t, "\"default\"\n\"jobs\"\n", do("spaces", "list"))
-	require.Equal(t, "{\"dropped\":\"jobs\"}\n", do("spaces", "drop", "jobs", "--yes"))
+	require.Zero(t, do("spaces", "create", "jobs").code)
+	r := do("spaces", "list")
+	require.Equal(t, "\"default\"\n\"jobs\"\n", r.out)
+	require.Contains(t, r.err, `space "default": it is being restored or loaded`)
+	require.Equal(t, "{\"dropped\":\"jobs\"}\n", do("spaces", "drop", "jobs", "--yes").out)
+	require.Contains(t, do("cluster", "status").err, "no node serves default/0: it is being restored or loaded")
+
+	r = do("restore", file, "--cluster")
+	require.Equal(t, exitError, r.code)
+	require.Contains(t, r.err, `space "default" is being restored or loaded from elsewhere`)
+	require.Zero(t, do("spaces", "drop", "default", "--yes").code)
+	r = do("restore", file, "--cluster")
+	require.Zero(t, r.code, r.err)
+	require.Equal(t, "1\n", do("count", "job").out)
+	require.Contains(t, do("spaces", "drop", "default", "--yes").err, `space "default" cannot be dropped`)
 }

@@ -45,9 +45,12 @@ type Space struct {
 	Incarnation string      `json:"incarnation"`
 	Partitions  []Partition `json:"partitions"`
 	Phase       Phase       `json:"phase,omitempty"`
-	Restored    bool        `json:"restored,omitempty"` // it begins with what it is filled with
-	Next        *Space      `json:"next,omitempty"`     // the space that takes the name when this one is removed
+	From        string      `json:"from,omitempty"` // what it is filled with, until all spaces of that are served
+	Next        *Space      `json:"next,omitempty"` // the space that takes the name when this one is removed
 }
+
+// Unfinished reports whether the space is not served before it, and others, are filled.
+func (s *Space) Unfinished() bool { return s.From != "" && s.Phase != Existing && s.Phase != Removing }
 
 // Phase is a stage in the life of a space.
 type Phase string
@@ -55,6 +58,7 @@ type Phase string
 const (
 	Making   Phase = ""         // the logs of its partitions are being made
 	Filling  Phase = "filling"  // its logs exist, and are filled with what it begins with: it is not served yet
+	Filled   Phase = "filled"   // they have all of that: it is served when others are filled, too
 	Existing Phase = "existing" // its logs exist
 	Removing Phase = "removing" // it was dropped: its logs are being removed
 )
@@ -96,9 +100,11 @@ type Command struct {
 	Forget *NamedNode  `json:"forget,omitempty"`
 	Drain  *Drained    `json:"drain,omitempty"`
 	Create *Created    `json:"create,omitempty"`
-	Fill   *Created    `json:"fill,omitempty"` // a space that is to be filled, also in the place of another
+	Fill   *ToFill     `json:"fill,omitempty"` // a space that is to be filled, also in the place of another
 	Made   *NamedSpace `json:"made,omitempty"`
 	Filled *NamedSpace `json:"filled,omitempty"`
+	Open   *Source     `json:"open,omitempty"`   // filled spaces are served
+	Finish *Source     `json:"finish,omitempty"` // spaces that are served are like others now
 	Drop   *NamedSpace `json:"drop,omitempty"`
 	Remove *NamedSpace `json:"remove,omitempty"` // of a dropped space whose logs are removed
 	Move   *Move       `json:"move,omitempty"`
@@ -134,6 +140,18 @@ type Created struct {
 	Name        string      `json:"name"`
 	Incarnation string      `json:"incarnation"`
 	Partitions  []Partition `json:"partitions"`
+}
+
+// ToFill describes a new space that is to be filled.
+type ToFill struct {
+	Created
+	From string `json:"from"` // identifies what it is filled with
+}
+
+// Source names what spaces are filled with.
+type Source struct {
+	From   string   `json:"from"`
+	Spaces []string `json:"spaces,omitempty"`
 }
 
 // NamedSpace names an incarnation of a space.
@@ -210,12 +228,16 @@ func (s *State) apply(c *Command) error {
 	case c.Create != nil:
 		return s.create(c.Create)
 	case c.Fill != nil:
-		s.fill(c.Fill)
-		return nil
+		return s.fill(c.Fill)
 	case c.Made != nil:
 		return s.change(c.Made, (*Space).made)
 	case c.Filled != nil:
 		return s.change(c.Filled, (*Space).filled)
+	case c.Open != nil:
+		return s.open(c.Open)
+	case c.Finish != nil:
+		s.finish(c.Finish.From)
+		return nil
 	case c.Drop != nil:
 		return s.change(c.Drop, func(sp *Space) error { sp.Phase = Removing; return nil })
 	case c.Remove != nil:
@@ -350,25 +372,39 @@ func (s *State) create(c *Created) error {
 	return nil
 }
 
-// fill creates a space that is to be filled. One of the same name is removed first.
-func (s *State) fill(c *Created) {
-	next := &Space{Incarnation: c.Incarnation, Partitions: c.Partitions, Restored: true}
+// fill creates a space that is to be filled. One of the same name is removed first, unless it is filled already, or
+// with something else.
+func (s *State) fill(c *ToFill) error {
+	next := &Space{Incarnation: c.Incarnation, Partitions: c.Partitions, From: c.From}
 	was := s.Spaces[c.Name]
-	switch {
-	case was == nil:
+	if was == nil {
 		s.Spaces[c.Name] = next
-	case was.Incarnation != c.Incarnation:
-		old := *was
-		old.Phase, old.Next = Removing, next
-		s.Spaces[c.Name] = &old
+		return nil
 	}
+	now := was
+	if was.Phase == Removing {
+		now = was.Next
+	}
+	switch {
+	case now == nil, now.From == "":
+	case now.Incarnation == c.Incarnation:
+		return nil
+	case now.From != c.From:
+		return fmt.Errorf("%w: %q is being filled with something else", ErrExists, c.Name)
+	case now.Phase == Filled || now.Phase == Existing:
+		return fmt.Errorf("%w: %q is filled already", ErrExists, c.Name)
+	}
+	old := *was
+	old.Phase, old.Next = Removing, next
+	s.Spaces[c.Name] = &old
+	return nil
 }
 
 // made changes the phase of a space whose logs exist.
 func (s *Space) made() error {
 	switch {
 	case s.Phase != Making:
-	case s.Restored:
+	case s.From != "":
 		s.Phase = Filling
 	default:
 		s.Phase = Existing
@@ -378,11 +414,38 @@ func (s *Space) made() error {
 
 // filled changes the phase of a space that was filled.
 func (s *Space) filled() error {
-	if s.Phase != Filling && s.Phase != Existing {
+	if s.Phase != Filling && s.Phase != Filled {
 		return fmt.Errorf("%w: it is not being filled", ErrNoSpace)
 	}
-	s.Phase = Existing
+	s.Phase = Filled
 	return nil
+}
+
+// open has spaces served that are filled from a source: all of them at once.
+func (s *State) open(o *Source) error {
+	for _, name := range o.Spaces {
+		sp := s.Spaces[name]
+		if sp == nil || sp.From != o.From || sp.Phase != Filled && sp.Phase != Existing {
+			return fmt.Errorf("%w: %q is not filled", ErrNoSpace, name)
+		}
+	}
+	for _, name := range o.Spaces {
+		opened := *s.Spaces[name]
+		opened.Phase = Existing
+		s.Spaces[name] = &opened
+	}
+	return nil
+}
+
+// finish forgets the source of the spaces that are served.
+func (s *State) finish(from string) {
+	for name, sp := range s.Spaces {
+		if sp.From == from && sp.Phase == Existing {
+			finished := *sp
+			finished.From = ""
+			s.Spaces[name] = &finished
+		}
+	}
 }
 
 // space returns a space, if it exists in that incarnation.

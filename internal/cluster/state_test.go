@@ -342,7 +342,7 @@ func TestNextMove_KeepsZonesApart(t *testing.T) {
 	require.GreaterOrEqual(t, moved, 6, "a and d share what is in their zone")
 }
 
-// A space that is to be filled takes the place of another once that is removed, and is served when it is filled.
+// A space that is to be filled takes the place of another once that is removed, and is served when all are filled.
 func TestState_ASpaceIsFilledInThePlaceOfAnother(t *testing.T) {
 	t.Parallel()
 	s, position := &State{}, uint64(0)
@@ -353,33 +353,76 @@ func TestState_ASpaceIsFilledInThePlaceOfAnother(t *testing.T) {
 		return err
 	}
 	on := []Partition{{Nodes: []string{"a", "b", "c"}}}
+	fill := func(name, incarnation, from string) *Command {
+		return &Command{Fill: &ToFill{Created{name, incarnation, on}, from}}
+	}
+	jobs := func() *Space { return s.Spaces["jobs"] }
 	require.NoError(t, do(&Command{Create: &Created{"jobs", "one", on}}))
 	require.NoError(t, do(&Command{Made: &NamedSpace{"jobs", "one"}}))
+	require.Equal(t, Present, jobs().stage("x"))
 	require.ErrorIs(t, do(&Command{Filled: &NamedSpace{"jobs", "two"}}), ErrNoSpace)
 	for range 2 { // it may be carried out twice
-		require.NoError(t, do(&Command{Fill: &Created{"jobs", "two", on}}))
-		require.Equal(t, Removing, s.Spaces["jobs"].Phase)
-		require.Equal(t, "one", s.Spaces["jobs"].Incarnation)
+		require.NoError(t, do(fill("jobs", "two", "x")))
+		require.Equal(t, Removing, jobs().Phase)
+		require.Equal(t, "one", jobs().Incarnation)
+		require.Equal(t, Begun, jobs().stage("x"))
 	}
+	require.ErrorIs(t, do(fill("jobs", "three", "y")), ErrExists, "it is filled with x")
 	require.NoError(t, do(&Command{Made: &NamedSpace{"jobs", "one"}}))
-	require.Equal(t, Removing, s.Spaces["jobs"].Phase)
+	require.Equal(t, Removing, jobs().Phase)
 	require.NoError(t, do(&Command{Remove: &NamedSpace{"jobs", "one"}}))
 	for range 2 {
-		require.NoError(t, do(&Command{Fill: &Created{"jobs", "two", on}}))
-		require.Equal(t, "two", s.Spaces["jobs"].Incarnation)
+		require.NoError(t, do(fill("jobs", "two", "x")))
+		require.Equal(t, "two", jobs().Incarnation)
 	}
-	require.Equal(t, Making, s.Spaces["jobs"].Phase)
+	require.Equal(t, Making, jobs().Phase)
+	require.True(t, jobs().Unfinished())
 	require.ErrorIs(t, do(&Command{Filled: &NamedSpace{"jobs", "two"}}), ErrNoSpace, "there are no logs yet")
 	for range 2 {
 		require.NoError(t, do(&Command{Made: &NamedSpace{"jobs", "two"}}))
-		require.Equal(t, Filling, s.Spaces["jobs"].Phase)
+		require.Equal(t, Filling, jobs().Phase)
+	}
+	require.ErrorIs(t, do(fill("jobs", "three", "y")), ErrExists, "it is filled with x")
+	require.NoError(t, do(fill("jobs", "three", "x")), "it begins anew")
+	require.ErrorIs(t, do(&Command{Filled: &NamedSpace{"jobs", "two"}}), ErrNoSpace)
+	require.NoError(t, do(&Command{Remove: &NamedSpace{"jobs", "two"}}))
+	require.NoError(t, do(&Command{Made: &NamedSpace{"jobs", "three"}}))
+	open := &Command{Open: &Source{"x", []string{"jobs", "new"}}}
+	for range 2 {
+		require.NoError(t, do(&Command{Filled: &NamedSpace{"jobs", "three"}}))
+		require.Equal(t, Filled, jobs().Phase)
+		require.Equal(t, Complete, jobs().stage("x"))
+		require.Equal(t, Elsewhere, jobs().stage("y"))
+		require.ErrorIs(t, do(open), ErrNoSpace, "the other one is missing")
+	}
+	require.ErrorIs(t, do(fill("jobs", "four", "x")), ErrExists, "it is filled")
+	require.NoError(t, do(fill("new", "one", "x")))
+	require.NoError(t, do(&Command{Made: &NamedSpace{"new", "one"}}))
+	require.ErrorIs(t, do(open), ErrNoSpace, "the other one is not filled")
+	require.NoError(t, do(&Command{Filled: &NamedSpace{"new", "one"}}))
+	require.ErrorIs(t, do(&Command{Open: &Source{"y", []string{"jobs"}}}), ErrNoSpace)
+	for range 2 {
+		require.NoError(t, do(open))
+		require.False(t, jobs().Unfinished())
+		require.Equal(t, Complete, jobs().stage("x"), "the other command may have been interrupted now")
+		require.ErrorIs(t, do(fill("jobs", "four", "x")), ErrExists)
 	}
 	for range 2 {
-		require.NoError(t, do(&Command{Filled: &NamedSpace{"jobs", "two"}}))
-		require.Equal(t, Existing, s.Spaces["jobs"].Phase)
+		require.NoError(t, do(&Command{Finish: &Source{From: "x"}}))
+		require.Equal(t, &Space{Incarnation: "three", Partitions: on, Phase: Existing}, jobs())
+		require.Equal(t, Present, s.Spaces["new"].stage("x"))
 	}
-	require.NoError(t, do(&Command{Fill: &Created{"new", "one", on}}))
-	require.Equal(t, Making, s.Spaces["new"].Phase)
+	require.Equal(t, Absent, s.Spaces["old"].stage("x"))
+}
+
+// What is being filled can be dropped, and then be filled with something else.
+func TestState_FillingIsGivenUp(t *testing.T) {
+	t.Parallel()
+	on := []Partition{{Nodes: []string{"a", "b", "c"}}}
+	s := follow(t, &Command{Fill: &ToFill{Created{"jobs", "one", on}, "x"}},
+		&Command{Drop: &NamedSpace{"jobs", "one"}}, &Command{Fill: &ToFill{Created{"jobs", "two", on}, "y"}},
+		&Command{Remove: &NamedSpace{"jobs", "one"}})
+	require.Equal(t, "y", s.Spaces["jobs"].From)
 }
 
 // Clients are told of changes of the nodes and their addresses, and of nothing else.
