@@ -33,6 +33,10 @@ type ClusterConfig struct {
 	Durability string // as node.Config has it
 	Postgres   string // DSN of the database that mirrors the spaces; "": none
 
+	// Patience is as node.Cluster has it. A test in which no node is to fail wants some, so that a busy machine does
+	// not have the primary change, which would end transactions.
+	Patience float64
+
 	NATS *node.NATS // as node.Cluster has it; of nodes in this process
 
 	SnapshotBytes int64  // as node.Config has it
@@ -69,8 +73,9 @@ type ClusterNode struct {
 	left bool // it has left for good; guarded as Start is
 
 	mu      sync.Mutex
-	running running // guarded by mu; nil: it is down
-	log     string  // guarded by mu; what the processes wrote that have ended
+	running running            // guarded by mu; nil: it is down
+	asked   *client.NodeClient // guarded by mu; for the status of a process; nil: not yet
+	log     string             // guarded by mu; what the processes wrote that have ended
 }
 
 // StartCluster starts a cluster with an empty default space, and ends it with the test. Each cluster has addresses of
@@ -184,7 +189,7 @@ func (c *ClusterHandle) Parted(tb testing.TB) *Parted {
 // makeSpaces begins to make spaces ahead, and to drop those that are not used any more: either takes some time, most of
 // it spent waiting.
 func (c *ClusterHandle) makeSpaces() {
-	const ahead = 4
+	const ahead = 8
 	c.made, c.unused = make(chan string, ahead), make(chan string, 1<<10)
 	ctx, cancel := context.WithCancel(context.Background())
 	admin, err := client.Dial(ctx, c.Addrs())
@@ -221,7 +226,7 @@ func (c *ClusterHandle) makeSpaces() {
 	})
 }
 
-// ClusterClient is a client of a cluster in this process, which can tell how many calls wait in its space.
+// ClusterClient is a client of a cluster, which can tell how many calls wait in its space.
 type ClusterClient struct {
 	*client.Client
 	of    *ClusterHandle
@@ -246,10 +251,10 @@ func (c *ClusterHandle) Apart(tb testing.TB, from string) string {
 	}
 }
 
-// Primary returns the name of the node that leads a space, as the nodes of this process see it; "" if they see none.
+// Primary returns the name of the node that leads a space, as the nodes see it; "" if they see none.
 func (c *ClusterHandle) Primary(space string) string {
 	for _, n := range c.Nodes {
-		status, up, err := n.status()
+		status, up, err := n.status(c.tb.Context())
 		if err != nil || !up {
 			continue
 		}
@@ -279,15 +284,45 @@ type nodeStatus struct {
 	}
 }
 
-// status returns the status of a node in this process; false if it is down, or a separate process.
-func (n *ClusterNode) status() (status nodeStatus, up bool, err error) {
+// status returns the status of a node; false if it is down.
+func (n *ClusterNode) status(ctx context.Context) (status nodeStatus, up bool, err error) {
 	n.mu.Lock()
-	run, up := n.running.(nodeServer)
+	run := n.running
 	n.mu.Unlock()
-	if up {
-		err = json.Unmarshal(run.node.Status(), &status)
+	if run == nil {
+		return status, false, nil
 	}
-	return status, up, err
+	text, err := n.report(ctx, run)
+	if err == nil {
+		err = json.Unmarshal(text, &status)
+	}
+	return status, true, err
+}
+
+func (n *ClusterNode) report(ctx context.Context, run running) ([]byte, error) {
+	if here, ok := run.(nodeServer); ok {
+		return here.node.Status(), nil
+	}
+	c, err := n.client(ctx)
+	if err != nil {
+		return nil, err
+	}
+	return c.Status(ctx)
+}
+
+// client returns a client of the node, which is closed with the test.
+func (n *ClusterNode) client(ctx context.Context) (*client.NodeClient, error) {
+	n.mu.Lock()
+	defer n.mu.Unlock()
+	if n.asked == nil {
+		c, err := client.DialNode(ctx, client.Config{Addr: n.Addr})
+		if err != nil {
+			return nil, err
+		}
+		n.asked = c
+		n.of.tb.Cleanup(func() { c.Close() })
+	}
+	return n.asked, nil
 }
 
 // ReplicaStatus is what a node says of its replica of a space of one partition.
@@ -296,10 +331,9 @@ type ReplicaStatus struct {
 	Audits, Differed uint64
 }
 
-// Replica returns what a node of this process says of its replica of a space; the zero value if it has none, or is
-// down.
+// Replica returns what a node says of its replica of a space; the zero value if it has none, or is down.
 func (c *ClusterHandle) Replica(node, space string) (r ReplicaStatus) {
-	status, _, _ := c.Node(node).status()
+	status, _, _ := c.Node(node).status(c.tb.Context())
 	for _, s := range status.Spaces {
 		if s.Name == space {
 			r = ReplicaStatus{s.Role, s.Audits, s.Differed}
@@ -309,9 +343,9 @@ func (c *ClusterHandle) Replica(node, space string) (r ReplicaStatus) {
 }
 
 // Waiting implements Waiter.
-func (c *ClusterClient) Waiting(context.Context) (waiting int, err error) {
+func (c *ClusterClient) Waiting(ctx context.Context) (waiting int, err error) {
 	for _, n := range c.of.Nodes {
-		here, err := n.waiting(c.space)
+		here, err := n.waiting(ctx, c.space)
 		if err != nil {
 			return 0, err
 		}
@@ -320,9 +354,9 @@ func (c *ClusterClient) Waiting(context.Context) (waiting int, err error) {
 	return waiting, nil
 }
 
-// waiting returns how many calls wait in the partitions of a space that the node, in this process, has.
-func (n *ClusterNode) waiting(space string) (waiting int, err error) {
-	status, up, err := n.status()
+// waiting returns how many calls wait in the partitions of a space that the node has.
+func (n *ClusterNode) waiting(ctx context.Context, space string) (waiting int, err error) {
+	status, up, err := n.status(ctx)
 	if err != nil || !up {
 		return 0, err
 	}
@@ -391,7 +425,7 @@ func (n *ClusterNode) startHere() (running, error) {
 		Listen: n.Addr, Data: n.data, Durability: cfg.Durability, Postgres: cfg.Postgres, SnapshotBytes: cfg.SnapshotBytes,
 		Cluster: &node.Cluster{
 			Name: "test", Node: n.Name, Peers: peers, Replicas: cfg.Replicas, NATS: cfg.NATS,
-			AuditEvery: cfg.AuditEvery,
+			AuditEvery: cfg.AuditEvery, Patience: cfg.Patience,
 		},
 		Logger: logger,
 	})
@@ -414,6 +448,7 @@ func (n *ClusterNode) startProcess() (running, error) {
 	for flag, value := range map[string]string{
 		"--durability": cfg.Durability, "--postgres": cfg.Postgres, "--replicas": positive(cfg.Replicas),
 		"--snapshot-bytes": positive(int(cfg.SnapshotBytes)), "--max-memory": n.maxMemory(),
+		"--patience": positive(cfg.Patience),
 	} {
 		if value != "" {
 			args = append(args, flag, value)
@@ -442,7 +477,7 @@ func (n *ClusterNode) maxMemory() string {
 }
 
 // positive returns a number as a flag has it; "" for 0.
-func positive(n int) string {
+func positive[N int | float64](n N) string {
 	if n == 0 {
 		return ""
 	}

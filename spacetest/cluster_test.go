@@ -10,16 +10,16 @@ import (
 )
 
 // TestCluster runs the suite on a cluster of three nodes: each case on a space of its own, which any of the nodes may
-// lead. The topic of limits is left to FAILOVERS: its calls are so large that, with the race detector, a node on a busy
-// machine may lose the lead meanwhile, which ends transactions.
+// lead. With FAILOVERS set the nodes are in this process, where the race detector watches them too.
 func TestCluster(t *testing.T) {
-	t.Parallel()
-	c := spacetest.StartCluster(t, spacetest.ClusterConfig{Durability: node.ReplicatedMemory})
-	topics := spacetest.TopicsBut("limit")
-	if os.Getenv("FAILOVERS") != "" {
-		topics = nil
+	if testing.Short() {
+		t.Skip("starts processes")
 	}
-	spacetest.RunTopics(t, func(tb testing.TB) space.Space { return c.Space(tb) }, topics...)
+	t.Parallel()
+	c := spacetest.StartCluster(t, spacetest.ClusterConfig{
+		Durability: node.ReplicatedMemory, Process: os.Getenv("FAILOVERS") == "", Patience: 5,
+	})
+	spacetest.Run(t, func(tb testing.TB) space.Space { return c.Space(tb) })
 }
 
 // TestClusterParted runs the suite on a cluster of three nodes, with spaces of three partitions. It is a soak: a
@@ -29,6 +29,8 @@ func TestClusterParted(t *testing.T) {
 		t.Skip("make soak-failover runs it")
 	}
 	t.Parallel()
-	c := spacetest.StartCluster(t, spacetest.ClusterConfig{Durability: node.ReplicatedMemory, Partitions: 3})
+	c := spacetest.StartCluster(t, spacetest.ClusterConfig{
+		Durability: node.ReplicatedMemory, Process: true, Patience: 5, Partitions: 3,
+	})
 	spacetest.Run(t, func(tb testing.TB) space.Space { return c.Parted(tb) })
 }
