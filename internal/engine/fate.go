@@ -84,13 +84,26 @@ func (f *fates) of(id uint64) call.Fate {
 	return call.Aborted
 }
 
-// hash adds the fates to Engine.Hash.
+// hash adds the fates to Engine.Hash: the words of each page that are not 0, since most of them are.
 func (f *fates) hash(h *xxhash.Digest) {
-	h.Write(binary.LittleEndian.AppendUint64(nil, f.first))
+	var b [8]byte
+	add := func(n uint64) {
+		binary.LittleEndian.PutUint64(b[:], n)
+		h.Write(b[:])
+	}
+	add(f.first)
 	for i, p := range f.pages {
-		if p != nil {
-			h.Write(p.append(binary.LittleEndian.AppendUint64(nil, f.first+uint64(i))))
+		if p == nil {
+			continue
 		}
+		add(f.first + uint64(i))
+		for j, w := range p.bits {
+			if w != 0 {
+				add(uint64(j))
+				add(w)
+			}
+		}
+		add(uint64(len(p.bits))) // the end of the page
 	}
 }
 
