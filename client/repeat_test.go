@@ -131,7 +131,7 @@ func TestRepeat_EveryCallWhoseAnswerWasLost(t *testing.T) {
 
 	var version uint32
 	require.NoError(t, d.lose(t, n, c, func() (err error) {
-		version, err = space.Replace(ctx, c, lease.ID(), 1, job{ID: 4, State: "changed"})
+		version, err = c.Update(ctx, txn.ID{}, space.Change{ID: lease.ID(), Version: 1, Kind: "job"}) // Replace reads first
 		return err
 	}, nothing))
 	require.Equal(t, uint32(2), version)
