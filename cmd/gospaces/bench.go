@@ -54,7 +54,7 @@ Processor time per operation is that of client and server together.`,
 	flags.StringSliceVar(&o.Durability, "durability", nil, "of the servers to start (default logged)")
 	flags.DurationVar(&o.Duration, "duration", 0, "of one measurement (default 3s)")
 	flags.IntVar(&o.Payload, "payload", 0, "bytes (default 100)")
-	flags.IntVar(&o.Backlog, "entries", 0, "of backlog (default 1000000)")
+	flags.IntVar(&o.Backlog, "entries", 0, "of backlog, and at most of match (default 1000000)")
 	flags.IntVar(&o.Partitions, "partitions", 0, "of the space (default 1)")
 	flags.BoolVar(&o.Apart, "apart", false, "give the server one half of the processors and the callers the other")
 	flags.StringVar(&file, "json", "", "file that takes the results, an array of objects")

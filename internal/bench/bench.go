@@ -31,7 +31,7 @@ type Options struct {
 	Conns      []int         // empty: 1, 4
 	Duration   time.Duration // of one measurement; 0: 3 s
 	Payload    int           // bytes; 0: 100
-	Backlog    int           // entries of the workload backlog; 0: a million
+	Backlog    int           // entries of the workload backlog, and the most that match begins with; 0: a million
 	Partitions int           // of the space; 0: 1, or what a running server has
 	// on Linux, started servers and the callers get one half of the processors each; otherwise they share all
 	Apart bool

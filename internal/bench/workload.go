@@ -52,7 +52,7 @@ var errDone = errors.New("done")
 const (
 	bulk      = 1000    // entries per bulk call
 	fillers   = 8       // callers that fill and drain
-	matching  = 200_000 // entries of match
+	matching  = 200_000 // entries of match, at most
 	matchKeys = 10_000
 )
 
@@ -125,7 +125,9 @@ func (r *run) seq(ctx context.Context, callers int) ([]Result, error) {
 
 // match takes by key among many entries of many keys, and puts back what it took.
 func (r *run) match(ctx context.Context, callers int) ([]Result, error) {
-	if err := r.fill(ctx, matching, func(i int64) int64 { return 1 + i%matchKeys }); err != nil {
+	n := min(matching, r.o.Backlog)
+	keys := int64(min(matchKeys, n))
+	if err := r.fill(ctx, n, func(i int64) int64 { return 1 + i%keys }); err != nil {
 		return nil, err
 	}
 	back := make([]*Job, callers)
@@ -135,7 +137,7 @@ func (r *run) match(ctx context.Context, callers int) ([]Result, error) {
 			_, err := space.Write(ctx, r.c, *j)
 			return 1, err
 		}
-		j, err := space.Take(ctx, r.c, Job{Key: 1 + rand.Int64N(matchKeys)})
+		j, err := space.Take(ctx, r.c, Job{Key: 1 + rand.Int64N(keys)})
 		back[c.number] = &j
 		return 1, err
 	}))
