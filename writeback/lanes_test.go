@@ -130,7 +130,7 @@ func TestLanes_ReadersSeeCallsWholeAndNoEntryGoBack(t *testing.T) {
 	watched := make(chan error, 1)
 	go func() { watched <- watch(ctx, db, accounts) }()
 	divided := 0
-	for range 40 {
+	for range 20 {
 		for range 1 + b.IntN(20) {
 			follow(t, log, m, b.group(t, 1+b.IntN(10)))
 		}

@@ -135,7 +135,7 @@ func TestPool_DoesWithTheConnectionsThatTheServerAdmits(t *testing.T) {
 	pool := newPool(t, dsn+" user=few", 10)
 	log, m := newMemLog(), newModel()
 	group := kindRecord(1, job)
-	for i := range 10_000 {
+	for i := range 2000 {
 		group = appendJobs(t, group, 1+10*i, 1)
 	}
 	follow(t, log, m, group)

@@ -125,7 +125,7 @@ func TestRefill_FromAnImageWhenTheLogHasGoneOn(t *testing.T) {
 		log, g, m := &shortLog{memLog: newMemLog()}, newGenerator(11), newModel()
 		cfg := writeback.Config{DSN: dsn, BatchRecords: 300, Modes: modes, Lanes: 2, LaneRows: 1}
 		w, stop := start(t, log, cfg)
-		for range 5 {
+		for range 3 {
 			for range 10 {
 				follow(t, log.memLog, m, g.group(30))
 			}

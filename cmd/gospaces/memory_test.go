@@ -166,8 +166,9 @@ func TestServe_SurvivesAnswersThatNobodyReads(t *testing.T) {
 	a.serves()
 }
 
-// largeFind returns a Find that waits for ever, with 15 MiB of operands, of the kind that is the first of its space.
-func largeFind(callID uint64) []byte {
+// largeFind returns the body of a Find that waits for ever, with 15 MiB of operands, of the kind that is the first of
+// its space.
+func largeFind() []byte {
 	const n = 64
 	in := template.Cond{Field: 1, Op: template.In}
 	for i := range n {
@@ -175,11 +176,10 @@ func largeFind(callID uint64) []byte {
 		data[0] = byte(i)
 		in.Values = append(in.Values, template.AppendBytes(nil, data))
 	}
-	b := wire.Begin(nil, wire.Find, callID)
-	b = wire.AppendFind(append(b, 0), &call.Query{Max: 1}, wire.WaitForever)
+	b := wire.AppendFind([]byte{0}, &call.Query{Max: 1}, wire.WaitForever)
 	b = append(wire.AppendTxn(b, txn.ID{}), 1)
 	b = wire.AppendTemplate(b, 1, []template.Cond{in})
-	return wire.End(template.AppendOrder(b, nil), 0)
+	return template.AppendOrder(b, nil)
 }
 
 func TestServe_SurvivesLargeCallsThatWait(t *testing.T) {
@@ -191,8 +191,9 @@ func TestServe_SurvivesLargeCallsThatWait(t *testing.T) {
 	open = append(wire.AppendBytes(append(open, 0), "default"), 0, 0, 0)
 	_, err = nc.Write(wire.End(open, 0))
 	require.NoError(t, err)
+	find := largeFind()
 	for callID := range uint64(105) {
-		_, err = nc.Write(largeFind(callID + 2))
+		_, err = nc.Write(wire.AppendFrame(nil, wire.Find, callID+2, find))
 		require.NoError(t, err)
 	}
 	_, err = nc.Write(wire.AppendFrame(nil, wire.Ping, 0, nil))

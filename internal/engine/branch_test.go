@@ -216,7 +216,7 @@ func (h *host) shown(e *Engine) (all []call.View) {
 
 func TestBranches_OutliveCrashes(t *testing.T) {
 	t.Parallel()
-	for seed := range uint64(60) {
+	for seed := range uint64(30) {
 		h := &host{t: t, r: rand.New(rand.NewPCG(seed, 1)), now: 1, e: New(Config{}, 0), replica: New(Config{}, 0)}
 		for _, s := range schemas {
 			require.NoError(t, h.e.Register(h.now, s).Err)

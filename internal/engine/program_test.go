@@ -1012,7 +1012,7 @@ func (p *program) run(steps int) {
 }
 
 var (
-	programs  = flag.Uint64("programs", 32, "random programs to run against the model")
+	programs  = flag.Uint64("programs", 20, "random programs to run against the model")
 	firstSeed = flag.Uint64("seed", 0, "of the first of them")
 	steps     = flag.Int("steps", 1500, "of each of them")
 	trace     = flag.Bool("trace", false, "show the last calls of programs that do not fail, too")
