@@ -17,6 +17,7 @@ import (
 	"github.com/gospaces/gospaces/internal/partition"
 	"github.com/gospaces/gospaces/node"
 	"github.com/gospaces/gospaces/space"
+	"github.com/gospaces/gospaces/spacetest"
 )
 
 // killEnv tells this program, run again by a test, that it is to be killed, and when.
@@ -30,7 +31,7 @@ func TestMain(m *testing.M) {
 		}
 		os.Exit(0)
 	}
-	os.Exit(m.Run())
+	spacetest.Main(m)
 }
 
 // killer kills this process with SIGKILL at an append to the log of any space.

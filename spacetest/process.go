@@ -23,6 +23,17 @@ const NextVersion = "v99.0.0"
 // program and nextProgram are folders that hold cmd/gospaces, built as it is and as NextVersion.
 var program, nextProgram shared[string]
 
+// Program returns the path of cmd/gospaces, built as users have it: the race detector, with which tests run, takes
+// several times the memory. All tests of a package share it, see Main.
+func Program(tb testing.TB) string {
+	tb.Helper()
+	dir, err := program.get(build)
+	if err != nil {
+		tb.Fatal(err)
+	}
+	return filepath.Join(dir, "gospaces")
+}
+
 func build() (string, error) { return buildWith() }
 
 func buildNext() (string, error) { return buildWith("-ldflags", "-X main.version="+NextVersion) }

@@ -8,7 +8,6 @@ import (
 	"net"
 	"os"
 	"os/exec"
-	"path/filepath"
 	"strconv"
 	"strings"
 	"sync"
@@ -22,6 +21,7 @@ import (
 	"github.com/gospaces/gospaces/internal/call"
 	"github.com/gospaces/gospaces/internal/wire"
 	"github.com/gospaces/gospaces/space"
+	"github.com/gospaces/gospaces/spacetest"
 	"github.com/gospaces/gospaces/template"
 	"github.com/gospaces/gospaces/txn"
 )
@@ -37,17 +37,8 @@ type attacked struct {
 // attackedMemory is what it may use.
 const attackedMemory = 256 << 20
 
-// program builds gospaces as users have it: the race detector, with which tests run, takes several times the memory.
-func program(t *testing.T) string {
-	t.Helper()
-	path := filepath.Join(t.TempDir(), "gospaces")
-	out, err := exec.CommandContext(t.Context(), "go", "build", "-o", path, ".").CombinedOutput()
-	require.NoError(t, err, string(out))
-	return path
-}
-
 func startAttacked(t *testing.T, args ...string) *attacked {
-	cmd := exec.CommandContext(t.Context(), program(t), append([]string{
+	cmd := exec.CommandContext(t.Context(), spacetest.Program(t), append([]string{
 		"serve", "--listen", "127.0.0.1:0", "--data", t.TempDir(), "--max-memory", "256MiB", "--frame-timeout", "1s",
 		"--log-level", "warn",
 	}, args...)...)

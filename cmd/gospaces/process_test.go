@@ -5,6 +5,8 @@ import (
 	"os"
 	"os/exec"
 	"testing"
+
+	"github.com/gospaces/gospaces/spacetest"
 )
 
 // asProgram makes the test program be gospaces, with the rest of its command line: for tests that need a process.
@@ -14,7 +16,7 @@ func TestMain(m *testing.M) {
 	if os.Getenv(asProgram) != "" {
 		main()
 	}
-	os.Exit(m.Run())
+	spacetest.Main(m)
 }
 
 // process returns gospaces as a process of its own, not yet started. It is killed when ctx ends.
