@@ -9,21 +9,6 @@ import (
 	"github.com/gospaces/gospaces/template"
 )
 
-func TestTxn_SeesItsOwnWritesAndNobodyElseDoes(t *testing.T) {
-	t.Parallel()
-	s := newScene(t)
-	s.write(tx0, 1)
-	a, b := s.begin(), s.begin()
-	s.write(a, 2, 3)
-	require.Equal(t, []int{1, 2, 3}, s.found(upTo(9, read(a))))
-	require.Equal(t, []int{1}, s.found(upTo(9, read(b))))
-	require.Equal(t, []int{1}, s.found(upTo(9, read(tx0))))
-	require.Equal(t, 3, s.e.Count(s.now, read(a)).Count)
-	require.Equal(t, 1, s.e.Count(s.now, read(tx0)).Count)
-	s.commit(a)
-	require.Equal(t, []int{1, 2, 3}, s.found(upTo(9, read(b))))
-}
-
 func TestCommit_OrderIsThatOfTheCommit(t *testing.T) {
 	t.Parallel()
 	s := newScene(t)
@@ -109,24 +94,6 @@ func TestAbort_LeavesNoTrace(t *testing.T) {
 	require.Equal(t, []int{1, 2}, s.found(upTo(9, read(tx0))))
 	require.Equal(t, before, s.e.Hash())
 	require.Empty(t, s.e.txns)
-}
-
-func TestTxn_ReadThenTakeOfOneEntry(t *testing.T) {
-	t.Parallel()
-	for _, commits := range []bool{false, true} {
-		s := newScene(t)
-		s.write(tx0, 1)
-		a := s.begin()
-		require.Equal(t, ok, s.find(read(a)))
-		require.Equal(t, ok, s.find(take(a)))
-		if commits {
-			s.commit(a)
-			require.Equal(t, gone, s.state(1))
-		} else {
-			s.abort(a)
-			require.Equal(t, isFree, s.state(1))
-		}
-	}
 }
 
 // Every call under an ended transaction returns ErrTxnEnded, and changes nothing.
@@ -233,26 +200,6 @@ func TestTxn_CallsThatWaitEndWithIt(t *testing.T) {
 			require.Len(t, s.e.Granted, 1)
 		})
 	}
-}
-
-func TestTxn_LeaseIsRenewedAndCapped(t *testing.T) {
-	t.Parallel()
-	s := newScene(t)
-	s.write(tx0, 1)
-	a := s.beginFor(second)
-	s.find(take(a))
-	s.pass(second / 2)
-	r := s.e.Renew(s.now, call.Request{}, 2*second, []uint64{a})
-	require.NoError(t, r.Errs[0])
-	require.Equal(t, 2*second, r.Grants[0].Granted)
-	s.pass(second)
-	require.Equal(t, hidden, s.state(1))
-	s.pass(2 * second)
-	require.Equal(t, isFree, s.state(1))
-	require.ErrorIs(t, s.e.Begin(s.now, -1, call.Request{}, "").Err, call.ErrInvalidArgument)
-
-	s.e.limits.TxnLease = second
-	require.Equal(t, second, s.e.Begin(s.now, call.Forever, call.Request{}, "").Grants[0].Granted)
 }
 
 func TestTxn_EntryLeasesRunOn(t *testing.T) {
@@ -498,38 +445,6 @@ func TestIfExists_WaitsOnWhenAnotherGetsTheEntry(t *testing.T) {
 	s.requireWaiting(second)
 	s.commit(b)
 	s.requireEnded(second, call.ErrNoMatch)
-}
-
-func TestIfExists_OwnTakesAreNoConflict(t *testing.T) {
-	t.Parallel()
-	s := newScene(t)
-	s.write(tx0, 1)
-	a := s.begin()
-	s.find(take(a))
-	require.Equal(t, none, s.find(take(a)))
-	require.Equal(t, none, s.find(read(a)))
-}
-
-func TestDeadlock_AbortsTheYoungest(t *testing.T) {
-	t.Parallel()
-	for _, youngestLast := range []bool{false, true} {
-		s := newScene(t)
-		s.write(tx0, 1)
-		old, young := s.begin(), s.begin()
-		s.find(read(old))
-		s.find(read(young))
-		first, last := young, old
-		if youngestLast {
-			first, last = old, young
-		}
-		waits := map[uint64]*Waiter{first: s.wait(take(first))}
-		waits[last] = s.wait(take(last))
-		s.requireEnded(waits[young], call.ErrDeadlock)
-		s.requireServed(waits[old], 1)
-		require.Equal(t, ended, s.find(read(young)))
-		s.commit(old)
-		require.Equal(t, gone, s.state(1))
-	}
 }
 
 func TestDeadlock_OfThree(t *testing.T) {

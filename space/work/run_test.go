@@ -57,52 +57,6 @@ func (r *reports) outcomes() []work.Outcome {
 	return os
 }
 
-func TestRun_DoesWhatIsThereAndWhatComesOfIt(t *testing.T) {
-	t.Parallel()
-	ctx, sp := t.Context(), newSpace(t)
-	write(t, sp, taskRange(100)...)
-	var stats work.Stats
-	err := work.Run(ctx, sp, Task{}, func(ctx context.Context, job *work.Job[Task]) error {
-		if err := stageDone(ctx, job); err != nil {
-			return err
-		}
-		if id := job.Value.ID; id < 1000 && id%2 == 0 {
-			return job.Stage(ctx, Task{ID: 1000 + id})
-		}
-		return nil
-	}, work.Config{Report: stats.Add}, space.NoWait())
-	require.NoError(t, err)
-	require.Equal(t, 150, stats.Count(work.Done))
-	require.Zero(t, count(t, sp, Task{}))
-	ids := map[int]int{}
-	results, err := space.TakeAll(ctx, sp, Done{}, 1000)
-	require.NoError(t, err)
-	for _, r := range results {
-		ids[r.ID]++
-	}
-	require.Len(t, ids, 150)
-	require.Len(t, results, 150, "each once")
-}
-
-func TestRun_EndsWithItsContext(t *testing.T) {
-	bubble(t, func(ctx context.Context, sp space.Space) {
-		ctx, cancel := context.WithCancel(ctx)
-		ended := make(chan error, 1)
-		go func() { ended <- work.Run(ctx, sp, Task{}, stageDone, work.Config{}) }()
-		write(t, sp, Task{ID: 1})
-		_, err := space.Take(ctx, sp, Done{ID: 1})
-		require.NoError(t, err)
-		cancel()
-		require.NoError(t, <-ended)
-		write(t, sp, Task{ID: 2})
-		synctest.Wait()
-		require.Equal(t, 1, count(t, sp, Task{}), "its wait consumes nothing")
-
-		require.NoError(t, work.Run(ctx, sp, Task{}, stageDone, work.Config{}), "it had ended before")
-		require.Equal(t, 1, count(t, sp, Task{}))
-	})
-}
-
 // The only attempt of a job is its handler's.
 func TestRun_TakesNoneAheadThatHaveOneTry(t *testing.T) {
 	bubble(t, func(ctx context.Context, sp space.Space) {
@@ -134,21 +88,6 @@ func TestRun_RunsHandlersAtTheSameTime(t *testing.T) {
 		require.EqualValues(t, 4, most.Load())
 		require.Equal(t, 5*time.Second, time.Since(began))
 	})
-}
-
-func TestRun_TakesInOrder(t *testing.T) {
-	t.Parallel()
-	ctx, sp := t.Context(), newSpace(t)
-	write(t, sp, Task{ID: 1, Priority: 1}, Task{ID: 2, Priority: 3}, Task{ID: 3, Priority: 2}, Task{ID: 4, Priority: 3},
-		Task{ID: 5, Priority: 9})
-	var order []int
-	err := work.Run(ctx, sp, Task{}, func(_ context.Context, job *work.Job[Task]) error {
-		order = append(order, job.Value.ID)
-		return nil
-	}, work.Config{Workers: 1}, space.NoWait(), space.OrderBy("-priority"), space.Where("priority", space.Lt(9)))
-	require.NoError(t, err)
-	require.Equal(t, []int{2, 4, 3, 1}, order)
-	require.Equal(t, 1, count(t, sp, Task{}))
 }
 
 // tick is more than the space may be late with what is delayed.
@@ -393,19 +332,6 @@ func TestRun_OutlivesAHandlerThatEndsItsGoroutine(t *testing.T) {
 	require.NoError(t, err)
 	require.Equal(t, 1, count(t, sp, Done{ID: 2}))
 	require.Equal(t, 1, count(t, sp, work.DeadLetter{}))
-}
-
-func TestRun_KeepsLeasesAlive(t *testing.T) {
-	bubble(t, func(ctx context.Context, sp space.Space) {
-		write(t, sp, taskRange(3)...)
-		err := work.Run(ctx, sp, Task{}, func(ctx context.Context, job *work.Job[Task]) error {
-			time.Sleep(time.Duration(job.Value.ID) * time.Hour)
-			require.NoError(t, ctx.Err())
-			return stageDone(ctx, job)
-		}, work.Config{Workers: 3, Lease: 3 * time.Second}, space.NoWait())
-		require.NoError(t, err)
-		require.Equal(t, 3, count(t, sp, Done{}))
-	})
 }
 
 // The space may grant less than is asked for.
@@ -704,67 +630,6 @@ func TestRun_RefusesWhatCanNeverBeRight(t *testing.T) {
 	require.ErrorIs(t, work.Run[Task](ctx, sp, Task{}, nil, work.Config{}), space.ErrInvalidArgument)
 	_, err = work.Revive(ctx, sp, work.DeadLetter{}, -1)
 	require.ErrorIs(t, err, space.ErrInvalidArgument)
-}
-
-// Several workers share jobs of which every attempt may fail, before or after it wrote its result.
-func TestRun_DoesEachJobOnce(t *testing.T) {
-	t.Parallel()
-	ctx, cancel := context.WithCancel(t.Context())
-	defer cancel()
-	sp := newSpace(t)
-	const jobs = 1000
-	write(t, sp, taskRange(jobs)...)
-	var works sync.WaitGroup
-	var stats work.Stats
-	for i := range 4 {
-		works.Go(func() {
-			err := work.Run(ctx, sp, Task{}, func(ctx context.Context, job *work.Job[Task]) error {
-				chance := (job.Value.ID*7 + job.Attempts*13 + i) % 10
-				if chance == 0 {
-					return errors.New("early")
-				}
-				if chance == 1 {
-					panic("early")
-				}
-				if chance%2 == 0 {
-					if _, err := space.Write(ctx, sp, Done{job.Value.ID}, space.In(job.Txn)); err != nil {
-						return err
-					}
-				} else if err := stageDone(ctx, job); err != nil {
-					return err
-				}
-				switch chance {
-				case 2, 3:
-					return errors.New("late")
-				case 4, 5:
-					if job.Attempts == 0 {
-						return job.Txn.Abort(ctx) // against the rules: nothing of it happens
-					}
-				}
-				return nil
-			}, work.Config{Workers: 3, MinBackoff: -1, Tries: -1, Report: stats.Add})
-			require.NoError(t, err)
-		})
-	}
-	var ids []int
-	for len(ids) < jobs {
-		results, err := space.TakeAll(ctx, sp, Done{}, jobs)
-		require.NoError(t, err)
-		for _, r := range results {
-			ids = append(ids, r.ID)
-		}
-	}
-	cancel()
-	works.Wait()
-	slices.Sort(ids)
-	for i, id := range ids {
-		require.Equal(t, i+1, id)
-	}
-	require.Zero(t, count(t, sp, Task{}))
-	require.Zero(t, count(t, sp, Done{}))
-	require.Equal(t, jobs, stats.Count(work.Done))
-	require.Positive(t, stats.Count(work.Retried))
-	require.Positive(t, stats.Count(work.Lost))
 }
 
 func TestOutcome_HasAName(t *testing.T) {
