@@ -16,14 +16,7 @@ import (
 // watchLease is how long a registration outlives a watch that has died.
 const watchLease = time.Minute
 
-func (a *app) watchCommand() *cobra.Command {
-	var f selectionFlags
-	var limit int
-	var on []string
-	cmd := &cobra.Command{
-		Use:   "watch KIND [JSON]",
-		Short: "Print an event for every entry that is written from now on",
-		Long: `Print an event for every matching entry that is written from now on, or for the other events that --on names,
+const watchHelp = `Print an event for every matching entry that is written from now on, or for the other events that --on names,
 until the command is interrupted:
   written     it became visible by being written
   taken       it was taken, for good
@@ -40,7 +33,16 @@ An event of type "gap" says that events are missing before it, or may be; standa
 tells why: "purged" or "overflow", this watch was so slow that the server no longer has what it missed, which is
 "missed" events; "restart", the server was restarted: then a watch for visible or available entries always gets
 one, since entries that open transactions had locked are visible again, and are not told one by one. Read the
-entries to know which there are.`,
+entries to know which there are.`
+
+func (a *app) watchCommand() *cobra.Command {
+	var f selectionFlags
+	var limit int
+	var on []string
+	cmd := &cobra.Command{
+		Use:   "watch KIND [JSON]",
+		Short: "Print an event for every entry that is written from now on",
+		Long:  watchHelp,
 		Example: `  gospaces watch job
   gospaces watch job '{"state": "done"}' --where 'priority >= 5'
   gospaces watch job --on taken,expired

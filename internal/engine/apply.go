@@ -52,24 +52,13 @@ func (e *Engine) apply(r *record.Record) error {
 	case record.Change, record.Defer, record.Reveal:
 		return e.applyChange(r)
 	case record.Remove:
-		p, ok := e.store.Find(r.ID)
-		if !ok {
-			return errAbsent
-		}
-		k := e.kinds[p.Kind-1]
-		e.keepImage(k, p.Slot)
-		e.unhold(k, p.Slot)
-		k.delete(e, p.Slot)
+		return e.applyRemove(r)
 	case record.Renew:
 		return e.applyRenew(r)
 	case record.Register, record.Watch:
 		return e.applyRegister(r)
 	case record.Unregister:
-		reg := e.registrations[r.ID]
-		if reg == nil {
-			return errAbsent
-		}
-		e.forget(reg)
+		return e.applyUnregister(r)
 	case record.Notify:
 		return e.applyNotify(r)
 	case record.Tell:
@@ -80,10 +69,7 @@ func (e *Engine) apply(r *record.Record) error {
 		e.lastID = max(e.lastID, e.own(r.ID))
 		e.reserved, e.reservedAt = e.lastID, e.lsn
 	case record.TxnPage:
-		if r.ID < e.fates.first {
-			return errPlace
-		}
-		e.beginTxnPage(r.ID)
+		return e.applyTxnPage(r)
 	case record.Lost:
 		e.leaveOut(max(e.lastID, e.reserved) + Unheard)
 	case record.Origin:
@@ -113,15 +99,7 @@ func (e *Engine) apply(r *record.Record) error {
 	case record.Session:
 		return e.applySession(r)
 	case record.Take, record.TakeMore:
-		p, ok := e.store.Find(r.Entry)
-		if !ok {
-			return errAbsent
-		}
-		k := e.kinds[p.Kind-1]
-		if err := e.applyTake(r, k.view(e, p.Slot)); err != nil {
-			return err
-		}
-		k.delete(e, p.Slot)
+		return e.applyTaken(r)
 	case record.EndSession, record.Wrote, record.Done, record.Received:
 		return e.applyOutcome(r)
 	case record.Audit:
@@ -130,6 +108,49 @@ func (e *Engine) apply(r *record.Record) error {
 		e.Checksums = append(e.Checksums, Checked{r.Number, r.Count})
 	}
 	return nil // Together and Noop do not change the state
+}
+
+func (e *Engine) applyRemove(r *record.Record) error {
+	p, ok := e.store.Find(r.ID)
+	if !ok {
+		return errAbsent
+	}
+	k := e.kinds[p.Kind-1]
+	e.keepImage(k, p.Slot)
+	e.unhold(k, p.Slot)
+	k.delete(e, p.Slot)
+	return nil
+}
+
+func (e *Engine) applyUnregister(r *record.Record) error {
+	reg := e.registrations[r.ID]
+	if reg == nil {
+		return errAbsent
+	}
+	e.forget(reg)
+	return nil
+}
+
+func (e *Engine) applyTxnPage(r *record.Record) error {
+	if r.ID < e.fates.first {
+		return errPlace
+	}
+	e.beginTxnPage(r.ID)
+	return nil
+}
+
+// applyTaken notes that a call has taken an entry, and removes it.
+func (e *Engine) applyTaken(r *record.Record) error {
+	p, ok := e.store.Find(r.Entry)
+	if !ok {
+		return errAbsent
+	}
+	k := e.kinds[p.Kind-1]
+	if err := e.applyTake(r, k.view(e, p.Slot)); err != nil {
+		return err
+	}
+	k.delete(e, p.Slot)
+	return nil
 }
 
 // own returns an identity of this partition: an identity without a partition comes from the log, which does not know
