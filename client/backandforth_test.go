@@ -107,9 +107,9 @@ func TestElsewhere_BackAndForth(t *testing.T) {
 		go func() { first <- c.Cancel(t.Context(), 1) }()
 		before := a.next(t, wire.Cancel)
 		go func() { _, err := c.Renew(t.Context(), time.Hour, 2); second <- err }()
-		a.fail(a.next(t, wire.Renew), &call.ElsewhereError{At: defaultAt, Node: "b", Epoch: 2})
+		a.fail(a.next(t, wire.Renew), &call.ElsewhereError{At: defaultAt, Node: "b", Epoch: call.Epoch{Claim: 2}})
 		_, renewal := b.repeated() // b executes the other, but its answer is lost
-		b.fail(renewal, &call.ElsewhereError{At: defaultAt, Node: "a", Epoch: 3})
+		b.fail(renewal, &call.ElsewhereError{At: defaultAt, Node: "a", Epoch: call.Epoch{Claim: 3}})
 		again, renewal := a.repeated()
 		a.fail(before, wire.ErrInterrupted)
 		a.fail(renewal, space.ErrLeaseEnded)
@@ -147,8 +147,8 @@ func TestElsewhere_AnotherPartition(t *testing.T) {
 		ended := make(chan error, 1)
 		go func() { ended <- c.Cancel(t.Context(), 1) }()
 		home := txn.Address{Space: "home"}
-		a.fail(a.next(t, wire.Cancel), &call.ElsewhereError{At: home, Node: "b", Epoch: 100})
-		a.fail(a.next(t, wire.Cancel), &call.ElsewhereError{At: defaultAt, Node: "b", Epoch: 2})
+		a.fail(a.next(t, wire.Cancel), &call.ElsewhereError{At: home, Node: "b", Epoch: call.Epoch{Claim: 100}})
+		a.fail(a.next(t, wire.Cancel), &call.ElsewhereError{At: defaultAt, Node: "b", Epoch: call.Epoch{Claim: 2}})
 		b.fail(b.next(t, wire.Cancel), space.ErrLeaseEnded)
 		require.ErrorIs(t, <-ended, space.ErrLeaseEnded)
 	})

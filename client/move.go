@@ -100,7 +100,7 @@ func (c *Client) learn(ctx context.Context, s *part, from *node, e *call.Elsewhe
 		return nil // known by now
 	case e.At != s.at:
 		return errKnown // another partition, which the call needs: this one has not moved
-	case e.Epoch <= now.epoch || e.Node == "":
+	case e.Epoch.Compare(now.epoch) <= 0 || e.Node == "":
 		return errKnown
 	}
 	to := c.topology.node(e.Node)

@@ -107,7 +107,7 @@ func (n *NodeClient) Topology(ctx context.Context) (*Topology, error) {
 		}
 	}
 	for _, p := range told.Places {
-		t.Places = append(t.Places, TopologyPlace{p.At.Space, int(p.At.Partition), p.Node, p.Epoch})
+		t.Places = append(t.Places, TopologyPlace{p.At.Space, int(p.At.Partition), p.Node, p.Epoch.Claim})
 	}
 	return t, nil
 }

@@ -63,7 +63,7 @@ func (c *Client) heed(ctx context.Context, t *call.Topology, from, gone *node) {
 // heedPlace applies what a node says of the place of s, if that is news.
 func (c *Client) heedPlace(ctx context.Context, s *part, p call.Placed) {
 	at, to := s.place.Load(), c.topology.named(p.Node)
-	if to == nil || p.Epoch <= at.epoch {
+	if to == nil || p.Epoch.Compare(at.epoch) <= 0 {
 		return
 	}
 	if to != at.node {

@@ -28,7 +28,7 @@ type topology struct {
 // place is the place of a partition.
 type place struct {
 	node  *node
-	epoch uint64 // the version of the entry: news has a higher one; 0: it is a guess
+	epoch call.Epoch // the version of the entry: news has a later one; zero: it is a guess
 }
 
 // node returns the node with an address.
@@ -161,7 +161,7 @@ func (t *topology) move(s *part, from *node, to place) {
 		s.place.Store(&to)
 		return
 	}
-	if to.epoch == 0 && t.home == from { // from cannot be reached
+	if to.epoch == (call.Epoch{}) && t.home == from { // from cannot be reached
 		t.home = to.node
 	}
 	for i, l := range from.links {

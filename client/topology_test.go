@@ -71,7 +71,8 @@ func (c *cluster) servesLocked(n *node, at txn.Address) error {
 	case nil:
 		return call.ErrNotReady
 	}
-	return fmt.Errorf("%w; says %s", &call.ElsewhereError{At: at, Node: c.primary.addr, Epoch: c.epoch}, n.addr)
+	e := &call.ElsewhereError{At: at, Node: c.primary.addr, Epoch: call.Epoch{Claim: c.epoch}}
+	return fmt.Errorf("%w; says %s", e, n.addr)
 }
 
 // moveTo makes n the primary, or nil none. The others notice when they are asked.

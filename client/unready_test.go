@@ -17,7 +17,7 @@ import (
 // unserved are the errors of partitions that are not served here, or not yet.
 var unserved = map[string]error{
 	"not yet":   call.ErrNotReady,
-	"elsewhere": &call.ElsewhereError{At: txn.Address{Space: "late"}, Node: "127.0.0.1:1", Epoch: 7},
+	"elsewhere": &call.ElsewhereError{At: txn.Address{Space: "late"}, Node: "127.0.0.1:1", Epoch: call.Epoch{Claim: 7}},
 }
 
 // refusing returns a node that does not serve a space for a reason, and tells on tried each time when it was asked to.

@@ -146,19 +146,19 @@ func (f *fleet) announceSpaces() {
 const gather = 500 * time.Microsecond
 
 // Open implements cluster.Host.
-func (f *fleet) Open(ctx context.Context, at txn.Address) (cluster.Replica, error) {
+func (f *fleet) Open(ctx context.Context, at txn.Address, created uint64) (cluster.Replica, error) {
 	log, err := f.store.Log(ctx, at.Space, int(at.Partition))
 	if err != nil {
 		return nil, err
 	}
 	logger := f.cfg.Logger.With("partition", at.String())
-	s := &hosted{at: at, log: log, standby: true, guard: newGuard(f.cfg, log, logger)}
+	s := &hosted{at: at, created: created, log: log, standby: true, guard: newGuard(f.cfg, log, logger)}
 	s.ctx, s.cancel = context.WithCancel(f.ctx)
 	cfg := partitionConfig(f.cfg, f.budget, at)
 	cfg.Log, cfg.Standby, cfg.Logger = guardedLog{log, s.guard}, true, logger
 	cfg.Lease, cfg.Patience = f.cfg.Cluster.timing().Lease, f.cfg.Cluster.timing().Wait
 	cfg.Gather, cfg.AuditEvery = gather, f.cfg.Cluster.AuditEvery
-	cfg.Primary = func() (string, uint64) { return f.primary(at) }
+	cfg.Primary = func() *call.ElsewhereError { return f.elsewhere(at) }
 	cfg.Txns, cfg.Scattered = f.spans, true
 	s.partition = partition.New(cfg)
 	s.host = f.spans.Host(s.partition)
@@ -204,8 +204,7 @@ func (f *fleet) ended(at txn.Address, ending cluster.Ending) error {
 	case cluster.Dropped:
 		return fmt.Errorf("%w: space %q was dropped", call.ErrDropped, at.Space)
 	case cluster.Moved: // it may have led until now: clients go on where another does
-		addr, epoch := f.primary(at)
-		return &call.ElsewhereError{At: at, Node: addr, Epoch: epoch}
+		return f.elsewhere(at)
 	}
 	return call.ErrClosed
 }
@@ -246,13 +245,13 @@ func (f *fleet) attend(at txn.Address, s *hosted) {
 	}
 }
 
-// primary returns the address of the other node that serves a partition, and its epoch; "" if there is none.
-func (f *fleet) primary(at txn.Address) (addr string, epoch uint64) {
-	place, ok := f.member.Sight().Served(at)
-	if !ok || place.Node == f.cfg.Cluster.Node {
-		return "", 0
+// elsewhere returns the other node that serves a partition, as an error; without an address if there is none.
+func (f *fleet) elsewhere(at txn.Address) *call.ElsewhereError {
+	e := &call.ElsewhereError{At: at}
+	if place, ok := f.member.Sight().Served(at); ok && place.Node != f.cfg.Cluster.Node {
+		e.Node, e.Epoch = place.Addr, call.Epoch{Created: place.Created, Claim: place.Epoch}
 	}
-	return place.Addr, place.Epoch
+	return e
 }
 
 // answer makes a partition that is led here answer other nodes. If that fails it returns nil, and other nodes wait.
@@ -425,8 +424,8 @@ func (b afloat) Lookup(at txn.Address) (server.Place, error) {
 	if sp.Unfinished() {
 		return server.Place{}, unfinished(at.Space)
 	}
-	if node, epoch := f.primary(at); node != "" {
-		return server.Place{}, &call.ElsewhereError{At: at, Node: node, Epoch: epoch}
+	if e := f.elsewhere(at); e.Node != "" {
+		return server.Place{}, e
 	}
 	return server.Place{}, fmt.Errorf("%w: no node serves partition %v at present", call.ErrNotReady, at)
 }

@@ -58,6 +58,7 @@ type family struct {
 // hosted is one partition of a space, with its log and its mirror.
 type hosted struct {
 	at          txn.Address
+	created     uint64 // of the space, in a cluster
 	partition   *partition.Partition
 	host        *partition.Host // of the partition, for the server
 	incarnation string

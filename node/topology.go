@@ -26,7 +26,7 @@ func (f *fleet) Topology() *call.Topology {
 	}
 	for name, sp := range state.Spaces {
 		for i := range sp.Partitions {
-			t.Places = append(t.Places, f.placed(txn.Address{Space: name, Partition: uint16(i)}))
+			t.Places = append(t.Places, f.placed(txn.Address{Space: name, Partition: uint16(i)}, sp.Created))
 		}
 	}
 	slices.SortFunc(t.Nodes, func(a, b call.Member) int { return strings.Compare(a.Name, b.Name) })
@@ -34,19 +34,20 @@ func (f *fleet) Topology() *call.Topology {
 	return t
 }
 
-// placed returns the node that serves a partition. What this node does itself it knows best.
-func (f *fleet) placed(at txn.Address) call.Placed {
+// placed returns the node that serves a partition of the space that was created then. What this node does itself it
+// knows best.
+func (f *fleet) placed(at txn.Address, created uint64) call.Placed {
 	p := call.Placed{At: at}
-	if heard, ok := f.member.Sight().Served(at); ok {
-		p.Node, p.Epoch = heard.Node, heard.Epoch
+	if heard, ok := f.member.Sight().Served(at); ok && heard.Created == created {
+		p.Node, p.Epoch = heard.Node, call.Epoch{Created: created, Claim: heard.Epoch}
 	}
 	s := f.at(at)
-	if s == nil {
+	if s == nil || s.created != created {
 		return p
 	}
 	switch epoch, serves := s.partition.Serving(); {
-	case serves && epoch >= p.Epoch:
-		p.Node, p.Epoch = f.cfg.Cluster.Node, epoch
+	case serves && epoch >= p.Epoch.Claim:
+		p.Node, p.Epoch = f.cfg.Cluster.Node, call.Epoch{Created: created, Claim: epoch}
 	case !serves && p.Node == f.cfg.Cluster.Node:
 		p.Node = ""
 	}

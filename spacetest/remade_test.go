@@ -5,6 +5,7 @@ import (
 
 	"github.com/stretchr/testify/require"
 
+	"github.com/gospaces/gospaces/client"
 	"github.com/gospaces/gospaces/node"
 	"github.com/gospaces/gospaces/space"
 	"github.com/gospaces/gospaces/spacetest"
@@ -42,4 +43,41 @@ func (d dropper) Space() space.Space { return d.client.SpaceNamed("dropped") }
 
 func (d dropper) Restart() {
 	require.NoError(d.tb, d.client.DropSpace(d.tb.Context(), "dropped", false))
+}
+
+// A space that is dropped and made again begins with a new log, whose epochs are lower than those in which the nodes
+// and a client have known it.
+func TestRemade_InACluster(t *testing.T) {
+	t.Parallel()
+	c := spacetest.StartCluster(t, spacetest.ClusterConfig{Durability: node.Replicated})
+	admin := c.Dial(t, client.DefaultSpace)
+	create := func() {
+		t.Helper()
+		require.NoError(t, admin.CreateSpace(t.Context(), "again"))
+	}
+	create()
+	old := c.Dial(t, "again")
+	for range 20 {
+		_, err := space.Write(t.Context(), old, Purse{"x", 1})
+		require.NoError(t, err)
+	}
+	primary := c.Node(c.Primary("again"))
+	primary.Kill()
+	_, err := space.Write(t.Context(), old, Purse{"x", 1})
+	require.NoError(t, err, "another leads")
+	primary.Start()
+	for range 3 {
+		require.NoError(t, admin.DropSpace(t.Context(), "again", false))
+		create()
+		_, err = space.Write(t.Context(), old, Purse{"y", 1})
+		require.NoError(t, err, "of a client that has known the old space")
+		for _, n := range c.Nodes {
+			cl, err := client.DialConfig(t.Context(), client.Config{Addr: n.Addr, Space: "again"})
+			require.NoError(t, err)
+			count, err := space.Count(t.Context(), cl, Purse{})
+			require.NoError(t, err, "by way of node %s", n.Name)
+			require.Equal(t, 1, count)
+			require.NoError(t, cl.Close())
+		}
+	}
 }

@@ -38,11 +38,22 @@ var (
 type ElsewhereError struct {
 	At    txn.Address // the partition: not always that of the call, which may need that of its transaction, too
 	Node  string      // the address of the node; "": not known
-	Epoch uint64      // in which it does
+	Epoch Epoch       // in which it does
+}
+
+// Epoch tells apart the times for which a partition is served, by one node each: a later one is greater.
+type Epoch struct {
+	Created uint64 // tells the space from an older one of its name, whose log may have been longer
+	Claim   uint64 // the position in the partition's log from which on the node serves it; 0: unknown
+}
+
+// Compare returns -1, 0 or 1 if e is before o, equal, or after it.
+func (e Epoch) Compare(o Epoch) int {
+	return cmp.Or(cmp.Compare(e.Created, o.Created), cmp.Compare(e.Claim, o.Claim))
 }
 
 func (e *ElsewhereError) Error() string {
-	return fmt.Sprintf("%v: %s, in epoch %d", ErrElsewhere, cmp.Or(e.Node, "not known which"), e.Epoch)
+	return fmt.Sprintf("%v: %s, in epoch %d", ErrElsewhere, cmp.Or(e.Node, "not known which"), e.Epoch.Claim)
 }
 
 // Unwrap returns ErrElsewhere.

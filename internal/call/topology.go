@@ -17,5 +17,5 @@ type Member struct{ Name, Addr string }
 type Placed struct {
 	At    txn.Address
 	Node  string
-	Epoch uint64
+	Epoch Epoch
 }

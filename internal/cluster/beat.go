@@ -22,6 +22,7 @@ type Beat struct {
 // Part is a replica, as its node's heartbeats describe it.
 type Part struct {
 	At       txn.Address
+	Created  uint64 // Space.Created: the replica is one of that space
 	Epoch    uint64 // in which the node serves the partition; 0: it does not
 	Position uint64 // up to which the replica has applied the log
 	Index    uint64 // of the last entry of its Raft log; 0: unknown. Only a replica with the highest can be elected
@@ -30,7 +31,7 @@ type Part struct {
 }
 
 // beatVersion is the first byte of a heartbeat. Heartbeats of other versions are ignored.
-const beatVersion = 3
+const beatVersion = 4
 
 // maxWhy is the maximum number of bytes of Part.Why in a heartbeat.
 const maxWhy = 256
@@ -47,6 +48,7 @@ func appendBeat(dst []byte, b *Beat) []byte {
 	for _, p := range b.Parts {
 		dst = appendString(dst, p.At.Space)
 		dst = binary.AppendUvarint(dst, uint64(p.At.Partition))
+		dst = binary.AppendUvarint(dst, p.Created)
 		dst = binary.AppendUvarint(dst, p.Epoch)
 		dst = binary.AppendUvarint(dst, p.Position)
 		dst = binary.AppendUvarint(dst, p.Index)
@@ -84,7 +86,8 @@ func parseBeat(data []byte) (*Beat, error) {
 		number := d.uvarint()
 		d.bad = d.bad || number >= txn.MaxPartitions
 		p.At.Partition = uint16(number)
-		p.Epoch, p.Position, p.Index, p.Able = d.uvarint(), d.uvarint(), d.uvarint(), d.byte() == 1
+		p.Created, p.Epoch, p.Position, p.Index = d.uvarint(), d.uvarint(), d.uvarint(), d.uvarint()
+		p.Able = d.byte() == 1
 		if !p.Able {
 			p.Why = d.string()
 		}

@@ -14,7 +14,7 @@ func TestBeat_IsReadAsItWasWritten(t *testing.T) {
 	b := &Beat{
 		Node: "a", Folder: "x1", Addr: "10.0.0.1:7420", Scarce: true, Control: 12,
 		Parts: []Part{
-			{At: txn.Address{Space: "jobs", Partition: 3}, Epoch: 7, Position: 900, Index: 1000, Able: true},
+			{At: txn.Address{Space: "jobs", Partition: 3}, Created: 5, Epoch: 7, Position: 900, Index: 1000, Able: true},
 			{At: txn.Address{Space: "default"}, Why: "it is reading its log"},
 		},
 	}

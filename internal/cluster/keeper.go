@@ -69,13 +69,14 @@ func NewKeeper(self string, timing Timing, sight *Sight, log *slog.Logger) *Keep
 	}
 }
 
-// Watch begins to watch a replica. ranked are the nodes that may lead the partition, the best placed one first, and
+// Watch begins to watch a replica of a space, which is identified by Space.Created. ranked are the nodes that may lead the partition, the best placed one first, and
 // members those that have replicas of its log. moving tells that the first is to lead as soon as it can.
-func (k *Keeper) Watch(at txn.Address, ranked, members []string, moving bool, r Replica) {
+func (k *Keeper) Watch(at txn.Address, created uint64, ranked, members []string, moving bool, r Replica) {
 	k.mu.Lock()
 	defer k.mu.Unlock()
 	k.watched[at] = &watch{
-		keeper: k, at: at, ranked: ranked, members: members, moving: moving, replica: r, since: time.Now(),
+		keeper: k, at: at, created: created, ranked: ranked, members: members, moving: moving, replica: r,
+		since: time.Now(),
 	}
 }
 
@@ -99,7 +100,7 @@ func (k *Keeper) Unwatch(at txn.Address) {
 func (k *Keeper) Parts() []Part {
 	parts := make([]Part, 0, 8)
 	for at, w := range k.all() {
-		p := Part{At: at, Position: w.replica.Position(), Index: w.replica.Raft().Index}
+		p := Part{At: at, Created: w.created, Position: w.replica.Position(), Index: w.replica.Raft().Index}
 		if epoch, serves := w.replica.Serving(); serves {
 			p.Epoch = epoch
 		}
@@ -153,6 +154,7 @@ func (k *Keeper) Run(ctx context.Context) {
 type watch struct {
 	keeper  *Keeper
 	at      txn.Address
+	created uint64
 	ranked  []string // guarded by keeper.mu
 	members []string // guarded by keeper.mu
 	moving  bool     // guarded by keeper.mu

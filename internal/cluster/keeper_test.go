@@ -69,7 +69,7 @@ func newDesk(t *testing.T) *desk {
 		says:  map[string]*Part{"a": {At: jobs, Able: true}, "b": {At: jobs, Able: true}, "c": {At: jobs, Able: true}},
 	}
 	d.k = NewKeeper("a", Timings(1), d.sight, slog.New(slog.DiscardHandler))
-	d.k.Watch(jobs, []string{"b", "a", "c"}, []string{"a", "b", "c"}, false, d.r)
+	d.k.Watch(jobs, 0, []string{"b", "a", "c"}, []string{"a", "b", "c"}, false, d.r)
 	d.k.watched[jobs].since = d.now
 	return d
 }

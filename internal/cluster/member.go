@@ -34,8 +34,9 @@ type Config struct {
 
 // Host opens and closes the replicas of this node.
 type Host interface {
-	// Open starts the replica of a partition. It blocks until the replica has made its state, or ctx ends.
-	Open(ctx context.Context, at txn.Address) (Replica, error)
+	// Open starts the replica of a partition of the space that was created then (Space.Created). It blocks until the
+	// replica has made its state, or ctx ends.
+	Open(ctx context.Context, at txn.Address, created uint64) (Replica, error)
 	// Close ends the replica of a partition, which Open has started. It blocks until the replica has ended.
 	Close(at txn.Address, why Ending)
 }
@@ -129,7 +130,7 @@ func (m *Member) join(ctx context.Context) error {
 	if err != nil {
 		return err
 	}
-	m.keeper.Watch(ControlAt, m.cfg.controlNodes(), m.cfg.controlNodes(), false, m.control)
+	m.keeper.Watch(ControlAt, 0, m.cfg.controlNodes(), m.cfg.controlNodes(), false, m.control)
 	m.running.Go(func() { m.beat(m.ctx, sub) })
 	m.running.Go(func() { m.control.Run(m.ctx) })
 	if m.cfg.Store.Durable() { // otherwise a log that is lost begins anew

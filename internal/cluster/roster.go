@@ -20,6 +20,7 @@ type roster struct {
 type tended struct {
 	at          txn.Address
 	incarnation string
+	created     uint64 // Space.Created
 	keeper      *Keeper
 	dismiss     context.CancelCauseFunc
 	dismissed   bool
@@ -41,7 +42,7 @@ func (t *tended) place(p Partition) {
 func (t *tended) watch(r Replica) {
 	t.mu.Lock()
 	defer t.mu.Unlock()
-	t.keeper.Watch(t.at, t.placed.Ranked(), t.placed.Nodes, t.placed.Target != nil, r)
+	t.keeper.Watch(t.at, t.created, t.placed.Ranked(), t.placed.Nodes, t.placed.Target != nil, r)
 }
 
 func newRoster(m *Member) *roster { return &roster{m: m, tended: map[txn.Address]*tended{}} }
@@ -95,7 +96,7 @@ func (r *roster) compare(ctx context.Context, state *State) {
 	}
 	for at, incarnation := range wanted {
 		if !r.tended[at].is(incarnation) {
-			r.start(ctx, at, incarnation, state.Spaces[at.Space].Partitions[at.Partition])
+			r.start(ctx, at, state.Spaces[at.Space])
 		}
 	}
 	for at, t := range r.tended {
@@ -121,11 +122,12 @@ func isClosed(c <-chan struct{}) bool {
 }
 
 // start tends a replica, after the one that was dismissed before.
-func (r *roster) start(ctx context.Context, at txn.Address, incarnation string, p Partition) {
+func (r *roster) start(ctx context.Context, at txn.Address, sp *Space) {
 	before := r.tended[at]
 	ctx, dismiss := context.WithCancelCause(ctx)
 	t := &tended{
-		at: at, incarnation: incarnation, keeper: r.m.keeper, dismiss: dismiss, over: make(chan struct{}), placed: p,
+		at: at, incarnation: sp.Incarnation, created: sp.Created, keeper: r.m.keeper, dismiss: dismiss,
+		over: make(chan struct{}), placed: sp.Partitions[at.Partition],
 	}
 	r.tended[at] = t
 	r.tending.Go(func() {
@@ -141,7 +143,7 @@ func (r *roster) start(ctx context.Context, at txn.Address, incarnation string, 
 func (r *roster) tend(ctx context.Context, t *tended) {
 	pauses := &backoff.Backoff{Min: 50 * time.Millisecond, Max: 2 * time.Second}
 	for ctx.Err() == nil {
-		replica, err := r.m.cfg.Host.Open(ctx, t.at)
+		replica, err := r.m.cfg.Host.Open(ctx, t.at, t.created)
 		if err != nil {
 			if ctx.Err() == nil {
 				r.m.cfg.Logger.Warn("a replica cannot be started yet", "partition", t.at.String(), "error", err)

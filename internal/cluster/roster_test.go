@@ -17,7 +17,7 @@ type slow struct {
 	opened, closed   int
 }
 
-func (h *slow) Open(context.Context, txn.Address) (Replica, error) {
+func (h *slow) Open(context.Context, txn.Address, uint64) (Replica, error) {
 	<-h.opening
 	h.opened++
 	return new(scripted), nil

@@ -1,6 +1,7 @@
 package cluster
 
 import (
+	"cmp"
 	"maps"
 	"slices"
 	"sync"
@@ -21,7 +22,7 @@ type Sight struct {
 	mu     sync.Mutex
 	beats  int64                   // guarded by mu; own heartbeats that came back
 	nodes  map[string]*seen        // guarded by mu
-	served map[txn.Address]serving // guarded by mu; the newest epoch in which each partition was served
+	served map[txn.Address]serving // guarded by mu; by whom each partition was served in the newest epoch
 }
 
 // seen is the last heartbeat of a node.
@@ -37,9 +38,15 @@ type seen struct {
 
 // serving tells who serves a partition.
 type serving struct {
-	node  string
-	epoch uint64
-	at    int64 // when that was heard last
+	node    string
+	created uint64 // Part.Created
+	epoch   uint64
+	at      int64 // when that was heard last
+}
+
+// isAfter reports whether v is newer than p: of a newer epoch, or of a newer space, whose epochs may be lower.
+func (v serving) isAfter(p Part) bool {
+	return cmp.Or(cmp.Compare(v.created, p.Created), cmp.Compare(v.epoch, p.Epoch)) > 0
 }
 
 // NewSight returns the Sight of the named node, which has heard nothing yet.
@@ -76,11 +83,39 @@ func (s *Sight) Hear(b *Beat) {
 	}
 	for _, p := range b.Parts {
 		n.parts[p.At] = p
-		if p.Epoch > 0 && p.Epoch >= s.served[p.At].epoch {
-			s.served[p.At] = serving{b.Node, p.Epoch, s.beats}
+		if p.Epoch > 0 && !s.served[p.At].isAfter(p) {
+			s.served[p.At] = serving{b.Node, p.Created, p.Epoch, s.beats}
 		}
 	}
 	s.nodes[b.Node] = n
+	if b.Node == s.self {
+		s.forgetLocked(state)
+	}
+}
+
+// forgetLocked forgets who served the partitions of spaces that do not exist any more.
+func (s *Sight) forgetLocked(state *State) {
+	maps.DeleteFunc(s.served, func(at txn.Address, v serving) bool {
+		return at != ControlAt && state.Spaces[at.Space] == nil && s.silenceLocked(v.at) >= s.timing.Suspect
+	})
+}
+
+// created returns what tells the space of a partition from an older one of its name.
+func (s *Sight) created(at txn.Address) uint64 {
+	if sp := s.state().Spaces[at.Space]; sp != nil {
+		return sp.Created
+	}
+	return 0
+}
+
+// servedLocked returns who served a partition of the space that was created then, in its newest epoch; false if no
+// node ever has.
+func (s *Sight) servedLocked(at txn.Address, created uint64) (serving, bool) {
+	v, known := s.served[at]
+	if !known || v.created != created {
+		return serving{}, false
+	}
+	return v, true
 }
 
 // silenceLocked returns the time since a number of own heartbeats.
@@ -144,9 +179,11 @@ func (s *Sight) Living() []string {
 
 // Unserved returns how long no node has said that it serves a partition; since the start if none ever has.
 func (s *Sight) Unserved(at txn.Address) time.Duration {
+	created := s.created(at)
 	s.mu.Lock()
 	defer s.mu.Unlock()
-	return s.silenceLocked(s.served[at].at)
+	v, _ := s.servedLocked(at, created)
+	return s.silenceLocked(v.at)
 }
 
 // Leads returns how many partitions of spaces a node serves, as it said last.
@@ -165,32 +202,37 @@ func (s *Sight) Leads(node string) (leads int) {
 
 // Place is where a partition is served.
 type Place struct {
-	Node  string
-	Addr  string // of the node, for clients
-	Epoch uint64
+	Node    string
+	Addr    string // of the node, for clients
+	Created uint64 // Space.Created
+	Epoch   uint64
 }
 
 // Served returns the place where a partition is served; false if no living node says that it serves it.
 func (s *Sight) Served(at txn.Address) (Place, bool) {
+	created := s.created(at)
 	s.mu.Lock()
 	defer s.mu.Unlock()
-	v, known := s.served[at]
+	v, known := s.servedLocked(at, created)
 	n := s.nodes[v.node]
 	if !known || n == nil || s.silenceLocked(v.at) >= s.timing.Suspect {
 		return Place{}, false
 	}
-	return Place{v.node, n.addr, v.epoch}, true
+	return Place{v.node, n.addr, v.created, v.epoch}, true
 }
 
 // Newest returns the newest epoch in which a node has said that it serves a partition; 0 if none has.
 func (s *Sight) Newest(at txn.Address) uint64 {
+	created := s.created(at)
 	s.mu.Lock()
 	defer s.mu.Unlock()
-	return s.served[at].epoch
+	v, _ := s.servedLocked(at, created)
+	return v.epoch
 }
 
-// Part returns what the last heartbeat of a node said of a replica.
+// Part returns what the last heartbeat of a node said of a replica; false if that was of an older space of the name.
 func (s *Sight) Part(node string, at txn.Address) (Part, bool) {
+	created := s.created(at)
 	s.mu.Lock()
 	defer s.mu.Unlock()
 	n := s.nodes[node]
@@ -198,7 +240,10 @@ func (s *Sight) Part(node string, at txn.Address) (Part, bool) {
 		return Part{}, false
 	}
 	p, known := n.parts[at]
-	return p, known
+	if !known || p.Created != created {
+		return Part{}, false
+	}
+	return p, true
 }
 
 // Controls reports whether all living nodes have applied the control log up to a position.

@@ -50,7 +50,7 @@ func TestSight_ServedByTheNewestEpoch(t *testing.T) {
 	s.Hear(&Beat{Node: "b", Addr: "b:1", Parts: []Part{{At: jobs, Epoch: 5}}}) // replaced, and does not know it yet
 	place, ok := s.Served(jobs)
 	require.True(t, ok)
-	require.Equal(t, Place{"c", "c:1", 9}, place)
+	require.Equal(t, Place{"c", "c:1", 0, 9}, place)
 
 	// A node that is up and does not serve does not own.
 	for range 4 {
@@ -75,4 +75,41 @@ func TestSight_ControlsCountsTheLivingOnly(t *testing.T) {
 		s.Hear(&Beat{Node: "a", Control: 7})
 	}
 	require.True(t, s.Controls(7))
+}
+
+// The log of a space that takes the name of one that was dropped begins anew: its epochs are lower.
+func TestSight_SpaceIsCreatedAgain(t *testing.T) {
+	t.Parallel()
+	state := &State{Spaces: map[string]*Space{"jobs": {Created: 3}}}
+	s := newSight(1)
+	s.state = func() *State { return state }
+	beat := func(created, epoch uint64) {
+		s.Hear(&Beat{Node: "b", Addr: "b:1", Parts: []Part{{At: jobs, Created: created, Epoch: epoch, Position: 100}}})
+	}
+	serves := func() Place {
+		place, ok := s.Served(jobs)
+		require.Equal(t, ok, place.Epoch > 0)
+		require.Equal(t, place.Epoch, s.Newest(jobs))
+		return place
+	}
+	beat(3, 80)
+	require.Equal(t, Place{"b", "b:1", 3, 80}, serves())
+
+	state = &State{}
+	require.Zero(t, serves(), "it was dropped")
+	state = &State{Spaces: map[string]*Space{"jobs": {Created: 9}}}
+	require.Zero(t, serves())
+	_, known := s.Part("b", jobs)
+	require.False(t, known, "its replica is of the old space")
+
+	beat(9, 1)
+	require.Equal(t, Place{"b", "b:1", 9, 1}, serves())
+	beat(3, 81)
+	require.Equal(t, Place{"b", "b:1", 9, 1}, serves(), "of a node that does not know it yet")
+
+	state = &State{}
+	hearSelf(s, 3)
+	require.NotEmpty(t, s.served)
+	hearSelf(s, 1)
+	require.Empty(t, s.served, "nothing is kept of spaces that are gone")
 }

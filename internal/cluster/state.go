@@ -43,6 +43,7 @@ const (
 // Space is a space of the cluster.
 type Space struct {
 	Incarnation string      `json:"incarnation"`
+	Created     uint64      `json:"created,omitempty"` // the position of the command that created it
 	Partitions  []Partition `json:"partitions"`
 	Phase       Phase       `json:"phase,omitempty"`
 	From        string      `json:"from,omitempty"` // what it is filled with, until all spaces of that are served
@@ -368,14 +369,14 @@ func (s *State) create(c *Created) error {
 	if s.Spaces[c.Name] != nil {
 		return fmt.Errorf("%w: %q", ErrExists, c.Name)
 	}
-	s.Spaces[c.Name] = &Space{Incarnation: c.Incarnation, Partitions: c.Partitions}
+	s.Spaces[c.Name] = &Space{Incarnation: c.Incarnation, Created: s.Position, Partitions: c.Partitions}
 	return nil
 }
 
 // fill creates a space that is to be filled. One of the same name is removed first, unless it is filled already, or
 // with something else.
 func (s *State) fill(c *ToFill) error {
-	next := &Space{Incarnation: c.Incarnation, Partitions: c.Partitions, From: c.From}
+	next := &Space{Incarnation: c.Incarnation, Created: s.Position, Partitions: c.Partitions, From: c.From}
 	was := s.Spaces[c.Name]
 	if was == nil {
 		s.Spaces[c.Name] = next

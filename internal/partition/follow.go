@@ -17,11 +17,10 @@ import (
 
 // elsewhere is why calls are refused by a follower: it tells where the partition is served, as far as that is known.
 func (p *Partition) elsewhere() *call.ElsewhereError {
-	at := &call.ElsewhereError{At: p.cfg.Address}
-	if p.cfg.Primary != nil {
-		at.Node, at.Epoch = p.cfg.Primary()
+	if p.cfg.Primary == nil {
+		return &call.ElsewhereError{At: p.cfg.Address}
 	}
-	return at
+	return p.cfg.Primary()
 }
 
 // errClaiming is why calls are refused by a follower that is about to lead.
@@ -167,11 +166,7 @@ func (p *Partition) hear(g record.Group) error {
 // message of a primary only after that has failed, once it has a leader again: then the message is told late, and the
 // time in it is over.
 func (p *Partition) isServed() bool {
-	if p.cfg.Primary == nil {
-		return true
-	}
-	node, _ := p.cfg.Primary()
-	return node != ""
+	return p.cfg.Primary == nil || p.cfg.Primary().Node != ""
 }
 
 // Resign hands the partition over. Its calls are refused from now on; those that wait, and those that listen, end with

@@ -125,12 +125,14 @@ func (k *crew) join(i int) *partition.Partition {
 	cfg := k.cfg
 	cfg.Log, cfg.Standby = v, true
 	cfg.Wall = func() time.Time { return time.Now().Add(k.walls[i]) }
-	cfg.Primary = func() (string, uint64) {
+	cfg.Primary = func() *call.ElsewhereError {
 		if at := v.served.Load(); at != nil {
-			return at.Node, at.Epoch
+			return at
 		}
 		at := l.Primary()
-		return "node " + cmp.Or(at.Store, at.Heir), at.Since
+		return &call.ElsewhereError{
+			At: cfg.Address, Node: "node " + cmp.Or(at.Store, at.Heir), Epoch: call.Epoch{Claim: at.Since},
+		}
 	}
 	v.p = partition.New(cfg)
 	require.NoError(k.t, v.p.Start(k.t.Context(), nil))
@@ -222,7 +224,7 @@ func TestFollower_TellsWhereThePartitionIsServed(t *testing.T) {
 	told := func(err error) string {
 		at, ok := errors.AsType[*call.ElsewhereError](err)
 		require.True(t, ok, err)
-		return fmt.Sprint(at.Node, " since ", at.Epoch)
+		return fmt.Sprint(at.Node, " since ", at.Epoch.Claim)
 	}
 	k.agree(0)
 	require.Equal(t, "node 0 since 1", told(write(q, 1)))

@@ -91,9 +91,9 @@ type Config struct {
 	// AuditEvery is how many messages the primary appends until its followers compare their states with its own. 0:
 	// they do not.
 	AuditEvery uint64
-	// Primary tells where the partition is served while it is not here: the address of a node, "" if that is not known
-	// or is this one, and the epoch. It must not block. nil: it is not known.
-	Primary func() (node string, epoch uint64)
+	// Primary tells where the partition is served while it is not here; without an address if that is not known or is
+	// this node. It must not block. nil: it is not known.
+	Primary func() *call.ElsewhereError
 
 	// Limits are the longest granted leases, and the largest transactions: TxnBytes 0 is MaxCall, TxnEntries 0 is
 	// call.DefaultTxnEntries. TxnEntries also limits one write.

@@ -53,12 +53,12 @@ func TestFenced_TellsWhereItHasMoved(t *testing.T) {
 	require.True(t, takes.held(1))
 	k.lead(1)
 	epoch, _ := q.Serving()
-	k.views[0].served.Store(&call.ElsewhereError{Node: "b", Epoch: epoch})
+	k.views[0].served.Store(&call.ElsewhereError{Node: "b", Epoch: call.Epoch{Claim: epoch}})
 	open()
 	for _, err := range []error{takes.await(1).err, waits.await(1).err, find(p, query(1, false), 0)} {
 		at, ok := errors.AsType[*call.ElsewhereError](err)
 		require.True(t, ok, err)
-		require.Equal(t, call.ElsewhereError{Node: "b", Epoch: epoch}, *at)
+		require.Equal(t, call.ElsewhereError{Node: "b", Epoch: call.Epoch{Claim: epoch}}, *at)
 	}
 	require.NotErrorIs(t, takes.await(1).err, call.ErrOutcomeUnknown, "it has not happened")
 	require.Eventually(t, func() bool { return partition.RoleOf(p) == "follower" }, time.Minute, time.Millisecond)

@@ -89,7 +89,7 @@ func AppendError(dst []byte, err error) []byte {
 	}
 	at := new(call.ElsewhereError)
 	errors.As(err, &at)
-	dst = binary.AppendUvarint(AppendBytes(dst, at.Node), at.Epoch)
+	dst = appendEpoch(AppendBytes(dst, at.Node), at.Epoch)
 	return binary.AppendUvarint(AppendBytes(dst, at.At.Space), uint64(at.At.Partition))
 }
 
@@ -101,7 +101,7 @@ func (d *Decoder) Error() error {
 	}
 	is := codes[code]
 	if Code(code) == elsewhere {
-		at := call.ElsewhereError{Node: string(d.Bytes()), Epoch: d.Uvarint()}
+		at := call.ElsewhereError{Node: string(d.Bytes()), Epoch: d.epoch()}
 		at.At = txn.Address{Space: string(d.Bytes()), Partition: uint16(d.Uvarint())}
 		if at != (call.ElsewhereError{}) {
 			is = &at

@@ -14,10 +14,16 @@ func appendTopology(dst []byte, r *call.Report) []byte {
 		dst = AppendBytes(AppendBytes(dst, n.Name), n.Addr)
 	}
 	for _, p := range t.Places {
-		dst = binary.AppendUvarint(AppendBytes(AppendAddress(dst, p.At), p.Node), p.Epoch)
+		dst = appendEpoch(AppendBytes(AppendAddress(dst, p.At), p.Node), p.Epoch)
 	}
 	return dst
 }
+
+func appendEpoch(dst []byte, e call.Epoch) []byte {
+	return binary.AppendUvarint(binary.AppendUvarint(dst, e.Created), e.Claim)
+}
+
+func (d *Decoder) epoch() call.Epoch { return call.Epoch{Created: d.Uvarint(), Claim: d.Uvarint()} }
 
 func (d *Decoder) topology(r *call.Report) {
 	t := &call.Topology{Version: d.Uvarint()}
@@ -25,7 +31,7 @@ func (d *Decoder) topology(r *call.Report) {
 		t.Nodes = append(t.Nodes, call.Member{Name: string(d.Bytes()), Addr: string(d.Bytes())})
 	}
 	for d.More() {
-		t.Places = append(t.Places, call.Placed{At: d.Address(), Node: string(d.Bytes()), Epoch: d.Uvarint()})
+		t.Places = append(t.Places, call.Placed{At: d.Address(), Node: string(d.Bytes()), Epoch: d.epoch()})
 	}
 	r.Topology = t
 }
