@@ -34,8 +34,8 @@
 // are visible only under the transaction, and what they took is locked for others. If the transaction is aborted,
 // entries it took are back in their places; the end of its lease aborts the transaction of a program that has died.
 // TakeTxn takes an entry and begins a transaction for it in one call, and Stage writes the result with the commit: a
-// worker loses nothing in two round trips. Package work is the whole of such a worker: several jobs at a time, retries,
-// dead letters, an orderly end.
+// worker loses nothing in two round trips, or in one with TakeNext, which commits and takes the next entry. Package
+// work is the whole of such a worker: several jobs at a time, retries, dead letters, an orderly end.
 //
 // # Leases and events
 //

@@ -28,6 +28,9 @@ func stageCases() cases {
 		{"a take that is cancelled begins no transaction", takeTxnCancelled},
 		{"the lease of the transaction that a take begins", takeTxnLease},
 		{"a take under a new transaction of what the type cannot hold", takeTxnUnusable},
+		{"a commit takes the next entry at once", takeNextTakes},
+		{"a commit takes effect while the take of the next entry waits", takeNextWaits},
+		{"a commit that fails takes nothing", takeNextFails},
 		{"take, result and commit, by many at once", takeTxnWorkers},
 	}
 }
@@ -361,4 +364,55 @@ func takeTxnWorkers(k *kit) {
 	}
 	require.Len(k, seen, jobs)
 	require.Equal(k, done, results)
+}
+
+func takeNextTakes(k *kit) {
+	writeAll(k, e1, e2, e3)
+	_, t := takeTxn(k, e1)
+	k.ok(space.Stage(k.ctx, t, simple{"done", 1}))
+	got, next, err := space.TakeNext(k.ctx, t, simple{Name: "B"}, space.NoWait())
+	k.ok(err)
+	require.Equal(k, e2, got)
+	k.fails(space.ErrTxnEnded, t.Commit(k.ctx))
+	require.Equal(k, simple{"done", 1}, take(k, simple{Name: "done"}))
+	require.Equal(k, []simple{e3}, readUpTo(k, 10, simple{}))
+
+	_, none, err := space.TakeNext(k.ctx, next, e1, space.NoWait())
+	k.fails(space.ErrNoMatch, err)
+	require.Nil(k, none)
+	k.fails(space.ErrTxnEnded, next.Commit(k.ctx))
+	require.Equal(k, []simple{e3}, drain(k, simple{}), "it is committed")
+}
+
+func takeNextWaits(k *kit) {
+	write(k, e1)
+	_, t := takeTxn(k, e1)
+	k.ok(space.Stage(k.ctx, t, simple{"done", 1}))
+	p := start(k, func(ctx context.Context) (begun, error) {
+		v, t, err := space.TakeNext(ctx, t, e2)
+		return begun{v, t}, err
+	})
+	got, err := space.Take(k.ctx, k.sp, simple{Name: "done"})
+	k.ok(err)
+	require.Equal(k, simple{"done", 1}, got)
+	write(k, e2)
+	next := p.result(k)
+	require.Equal(k, e2, next.value)
+	commit(k, next.txn)
+	require.Zero(k, k.total())
+}
+
+func takeNextFails(k *kit) {
+	write(k, e1)
+	_, t := takeTxn(k, e1)
+	abort(k, t)
+	for _, opts := range [][]space.TakeTxnOption{{space.NoWait()}, {space.Wait(long)}} {
+		for _, wanted := range []simple{e1, e2} { // one is there, one is not
+			_, next, err := space.TakeNext(k.ctx, t, wanted, opts...)
+			k.fails(space.ErrTxnEnded, err)
+			require.Nil(k, next)
+			require.Equal(k, []simple{e1}, readUpTo(k, 10, simple{}))
+		}
+	}
+	require.Equal(k, e1, take(k, e1), "it is not locked")
 }

@@ -30,6 +30,7 @@ Workloads, with entries of --payload bytes:
   seq       one caller writes and takes in turns; counted are the jobs taken
   match     take by key among 200,000 entries with 10,000 keys, and write back
   txn       a worker's cycle: take a job under a transaction; write its result and commit: two round trips
+  next      the same in one round trip: commit, and take the next job
   txn3      the same with a begin of its own: three round trips
   work      the same done by work.Run, with --callers workers
   backlog   write --entries in bulk calls of 1000, then take them all; a call's latency, but entries per second

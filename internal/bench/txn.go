@@ -2,6 +2,7 @@ package bench
 
 import (
 	"context"
+	"errors"
 
 	"github.com/gospaces/gospaces/space"
 	"github.com/gospaces/gospaces/space/work"
@@ -29,6 +30,32 @@ func (r *run) txn(ctx context.Context, callers int) ([]Result, error) {
 		}
 		return 1, finish(ctx, t, result)
 	}))
+}
+
+// next measures the same cycle in one round trip: write the result, commit, and take the next job.
+func (r *run) next(ctx context.Context, callers int) ([]Result, error) {
+	if err := r.fillCycle(ctx, callers); err != nil {
+		return nil, err
+	}
+	result, held := r.job(1), make([]*space.Txn, callers)
+	take := func(c *caller) (err error) {
+		if held[c.number] == nil {
+			_, held[c.number], err = space.TakeTxn(ctx, r.c, Job{})
+			return err
+		}
+		if err := space.Stage(ctx, held[c.number], result); err != nil {
+			return err
+		}
+		_, held[c.number], err = space.TakeNext(ctx, held[c.number], Job{})
+		return err
+	}
+	res, err := r.repeat(ctx, "next", callers, func(_ context.Context, c *caller) (int, error) { return 1, take(c) })
+	for _, t := range held {
+		if t != nil {
+			err = errors.Join(err, t.Abort(ctx))
+		}
+	}
+	return one(res, err)
 }
 
 // txn3 measures the same cycle in three round trips, with a separate call to begin the transaction.

@@ -32,6 +32,7 @@ var workloads = map[string]workload{
 	"seq":     {alone, (*run).seq},
 	"match":   {anyNumber, (*run).match},
 	"txn":     {anyNumber, (*run).txn},
+	"next":    {anyNumber, (*run).next},
 	"txn3":    {anyNumber, (*run).txn3},
 	"work":    {anyNumber, (*run).work},
 	"backlog": {alone, (*run).backlog},
@@ -39,7 +40,7 @@ var workloads = map[string]workload{
 
 // Workloads returns the names of all workloads, in the order in which they are measured.
 func Workloads() []string {
-	return []string{"echo", "write", "take", "jobs", "seq", "match", "txn", "txn3", "work", "backlog"}
+	return []string{"echo", "write", "take", "jobs", "seq", "match", "txn", "next", "txn3", "work", "backlog"}
 }
 
 func anyNumber(int) bool     { return true }
