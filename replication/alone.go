@@ -10,7 +10,7 @@ import (
 	"github.com/nats-io/nats.go/jetstream"
 )
 
-// alone is the home of a log whose files are this process's: it guards them.
+// alone is the home of a log whose files belong to this process. It guards them.
 type alone struct {
 	*Log
 	stream string // identity of the stream that holds the log
@@ -42,7 +42,6 @@ func newAlone(s *Store, id logID, info *jetstream.StreamInfo) *alone {
 	return l
 }
 
-// admit implements home.
 func (l *alone) admit(n int) error {
 	if err := l.present(); err != nil {
 		return err
@@ -50,7 +49,6 @@ func (l *alone) admit(n int) error {
 	return l.store.disk.admit(n)
 }
 
-// publish implements home.
 func (l *alone) publish(_ context.Context, msg []byte, last uint64) (uint64, error) {
 	pos, err := l.publishLocked(msg, last)
 	if err != nil {
@@ -59,8 +57,7 @@ func (l *alone) publish(_ context.Context, msg []byte, last uint64) (uint64, err
 	return pos, l.storedLocked(len(msg))
 }
 
-// claimable implements home. It asks the server for nothing, unless the log ended otherwise than it should when this
-// process began.
+// claimable asks the server for nothing, unless the log did not end as it should when this process began.
 func (l *alone) claimable(ctx context.Context, follows uint64) (as intent, err error) {
 	if err := l.mayClaim(ctx); err != nil {
 		return as, err
@@ -75,7 +72,6 @@ func (l *alone) claimable(ctx context.Context, follows uint64) (as intent, err e
 	return intent{follows: follows, last: last, loss: loss, incarnation: l.incarnation}, nil
 }
 
-// claimed implements home.
 func (l *alone) claimed(position uint64, _ intent) error {
 	if err := l.syncFolders(); err != nil {
 		return err
@@ -87,15 +83,15 @@ func (l *alone) claimed(position uint64, _ intent) error {
 	return nil
 }
 
-// absent implements home: this process knew that it is there.
+// absent returns an error, since this process knew that the message was there.
 func (l *alone) absent(_ context.Context, position uint64) error {
 	return fmt.Errorf("%w: position %d is missing", ErrDamaged, position)
 }
 
-// limit implements home.
 func (l *alone) limit() time.Duration { return 0 }
 
-// unanswered implements home: a server that runs answers, and one that is restarted is waited for.
+// unanswered returns an error if a new connection to the running server got no answer. A server that is restarted is
+// waited for.
 func (l *alone) unanswered(_ context.Context, srv *embedded, served bool, err error) error {
 	if served || !l.store.runs(srv) {
 		return nil
@@ -103,7 +99,7 @@ func (l *alone) unanswered(_ context.Context, srv *embedded, served bool, err er
 	return fmt.Errorf("%w: %w", ErrFailed, err)
 }
 
-// gap implements home: a claim may follow what a loss of power took off the end.
+// gap lets a claim follow what a loss of power has cut off the end.
 func (l *alone) gap(next uint64, found message) error {
 	if follows, ok := claimFollows(found.data); !ok || follows != next-1 {
 		return fmt.Errorf("%w: position %d is missing", ErrDamaged, next)
@@ -112,25 +108,18 @@ func (l *alone) gap(next uint64, found message) error {
 	return nil
 }
 
-// learned implements home.
 func (l *alone) learned(message) error { return nil }
 
-// unproven implements home.
 func (l *alone) unproven(uint64) mark { return mark{} }
 
-// ready implements home.
 func (l *alone) ready(context.Context) error { return nil }
 
-// usable implements home.
 func (l *alone) usable(uint64) bool { return true }
 
-// stamp implements home.
 func (l *alone) stamp(context.Context, uint64) (int64, error) { return 0, nil }
 
-// purgeable implements home.
 func (l *alone) purgeable(before uint64) uint64 { return before }
 
-// purging implements home.
 func (l *alone) purging(fn func() error) error {
 	l.replacing.Lock()
 	defer l.replacing.Unlock()
@@ -140,17 +129,14 @@ func (l *alone) purging(fn func() error) error {
 	return l.findFilesLocked()
 }
 
-// restarted implements home.
 func (l *alone) restarted() { _ = l.findFiles() } // the next check reports it
 
-// shut implements home.
 func (l *alone) shut() {
 	l.served = l.serving.Swap(false) || l.served
 	l.store.served.Delete(l)
 }
 
-// stopped implements home: it records the exact end of the log in the witness. Without that fewer losses would be
-// noticed.
+// stopped records the exact end of the log in the witness. Without it fewer losses would be noticed.
 func (l *alone) stopped() {
 	if !l.served || l.missing.Load() != nil {
 		return

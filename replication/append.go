@@ -7,13 +7,13 @@ import (
 	"github.com/gospaces/gospaces/internal/record"
 )
 
-// Append stores msg and returns when it is durable: on disk if Config.Sync is set, otherwise with the operating
-// system. The first record.HeaderSize bytes of msg are its header, in which the caller may have set the clock
-// (record.SetClock); Append overwrites the rest of it. It does not keep msg.
+// Append stores msg and returns when it is durable: on disk with Config.Sync, otherwise with the operating system. The
+// first record.HeaderSize bytes of msg are its header. The caller may have set the clock in it (record.SetClock);
+// Append overwrites the rest. It does not keep msg.
 //
-// An error is final: ErrFull, ErrGone, ErrFenced, ErrTooLarge, ErrNotPrimary and ErrClosed tell that msg was not
-// stored, after ErrFailed that is unknown; every later Append returns the same, until Claim has succeeded again. A log
-// never claims by itself.
+// An error is final: every later Append returns the same one, until Claim succeeds. After ErrFull, ErrGone, ErrFenced,
+// ErrTooLarge, ErrNotPrimary and ErrClosed msg is not stored; after ErrFailed that is unknown. A log never claims by
+// itself.
 func (l *Log) Append(msg []byte) error {
 	l.mu.Lock()
 	defer l.mu.Unlock()
@@ -78,8 +78,8 @@ func (l *Log) grownLocked(pos uint64, n int) {
 	l.grewLocked()
 }
 
-// storedSize returns the size of a message in the files of the stream: lengths, position and time, subject, header,
-// checksum.
+// storedSize returns the size of a message in the files of the stream: lengths, position, time, subject, header, data
+// and checksum.
 func (l *Log) storedSize(n int, last uint64) int64 {
 	const lengths, checksum = 26, 8
 	var header [64]byte

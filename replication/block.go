@@ -18,10 +18,10 @@ import (
 	"github.com/minio/highwayhash"
 )
 
-// blockFile is the content of a file of a stream as the embedded server writes it: one record after the other, each its
-// length (4 bytes, of which a bit tells that it has a header), position (8), time (8) and the length of its subject
-// (2), the subject, the length of the header (4) and that, the data, and a checksum (8). A record with a bit in its
-// position is no message: it tells that the message at this position was removed, or that the log has reached it.
+// blockFile is a file of a stream as the embedded server writes it: one record after the other. A record is its length
+// (4 bytes, one bit of which says that it has a header), position (8), time (8), length of the subject (2), subject,
+// length of the header (4), header, data, and a checksum (8). A record with a certain bit in its position is no
+// message: it says that the message at that position was removed, or that the log has reached it.
 type blockFile struct {
 	number  int
 	content []byte
@@ -40,9 +40,9 @@ const (
 
 	// maxRecord is larger than any record: a message, a header and a subject.
 	maxRecord = MaxMessage + 128<<10
-	// maxFile is larger than any file: the server begins a new file after 8 MiB. Anything beyond it is ignored.
+	// maxFile is larger than any file: the server begins a new one after 8 MiB. Bytes beyond it are ignored.
 	maxFile = 64 << 20
-	// maxEffort takes about a second. A damaged file that would need more is searched no further.
+	// maxEffort bounds the search of a damaged file to about a second.
 	maxEffort = 64 * maxFile
 )
 
@@ -179,8 +179,8 @@ func (f *blockFile) sound(b []byte, size int, header bool) bool {
 	return bytes.Equal(f.hash.Sum(nil), b[size-blockTail:size])
 }
 
-// data returns the content of a message; false if it does not belong to this log, or its header is not one (no checksum
-// covers the length of a header).
+// data returns the content of a message. It returns false if the message does not belong to this log, or its header is
+// malformed: no checksum covers the length of a header.
 func (f *blockFile) data(b []byte, header bool) ([]byte, bool) {
 	n := int(binary.LittleEndian.Uint16(b[20:]))
 	rest := b[blockHead:]
@@ -224,9 +224,9 @@ func (f *blockFile) next(from int, note []byte) int {
 	return at
 }
 
-// cutOff reports whether the bytes from an offset to the end, which are not an undamaged record, are what the end of a
-// process, or a power loss, leaves of a record that was being written: its beginning, perhaps followed by zeros. No
-// such record was acknowledged. Anything else was complete once.
+// cutOff reports whether the bytes from an offset to the end are what a kill or a power loss leaves of a record that
+// was being written: its beginning, perhaps followed by zeros. Such a record was never acknowledged. Anything else was
+// complete once.
 func (f *blockFile) cutOff(at int, last uint64) bool {
 	const unwritten = 64 // this many zeros at the end are not a checksum
 	b := f.content[at:]

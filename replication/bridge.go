@@ -13,9 +13,9 @@ import (
 	"github.com/nats-io/nats.go"
 )
 
-// bridge is to a conn what the embedded server is, and passes on what the conn sends and asks for to servers elsewhere.
-// So a log is written and read in one way, wherever it is. What is sent while there is no connection is lost, as it
-// could be on its way: conns send again what is not answered.
+// bridge stands in for the embedded server: it forwards what a conn sends and asks for to servers elsewhere, so a log
+// is written and read in one way, wherever it is. What is sent while there is no connection is lost, as on any network;
+// conns send again what is not answered.
 type bridge struct {
 	nc   *nats.Conn
 	conn net.Conn // the end of a pipe
@@ -25,7 +25,7 @@ type bridge struct {
 	out  sync.Mutex         // held while conn is written
 }
 
-// newBridge returns the other end of the pipe of a new bridge, which ends when that is closed.
+// newBridge returns the conn's end of a new bridge. The bridge ends when that is closed.
 func newBridge(nc *nats.Conn) net.Conn {
 	near, far := net.Pipe()
 	b := &bridge{nc: nc, conn: far, in: bufio.NewReaderSize(far, maxLine)}
@@ -51,7 +51,7 @@ func (b *bridge) say(text string) error {
 	return err
 }
 
-// serve does what one line asks for.
+// serve executes one line of the protocol.
 func (b *bridge) serve() (err error) {
 	line, err := b.in.ReadSlice('\n')
 	if err != nil {
@@ -82,8 +82,8 @@ func (b *bridge) serve() (err error) {
 	return unexpected(line)
 }
 
-// publish passes a message on: its subject, the subject for the answer, the size of its header, if it has one, and that
-// of all.
+// publish forwards a message: its subject, the subject for the answer, the size of its header, if any, and its total
+// size.
 func (b *bridge) publish(words [][]byte) error {
 	m := &nats.Msg{Subject: string(words[0]), Reply: string(words[1])}
 	var sizes [2]uint64
@@ -121,7 +121,7 @@ func (b *bridge) publish(words [][]byte) error {
 	return nil
 }
 
-// deliver gives the conn a message to its inbox.
+// deliver sends a message to the conn's inbox.
 func (b *bridge) deliver(m *nats.Msg) {
 	header := encodeHeader(m.Header)
 	var text []byte
@@ -142,7 +142,7 @@ const (
 	headerWords  = "Description"
 )
 
-// encodeHeader returns a header as the protocol has it; nil if there is none.
+// encodeHeader encodes a header; nil if there is none.
 func encodeHeader(h nats.Header) []byte {
 	if len(h) == 0 {
 		return nil

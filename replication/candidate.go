@@ -5,8 +5,8 @@ import (
 	"fmt"
 )
 
-// claimable implements home. Who follows the log has read what its claim follows. A process that has only loaded a
-// snapshot makes sure first that it is one of this log.
+// claimable makes sure that a process that has only loaded a snapshot has one of this log. A follower has read what its
+// claim follows.
 func (l *shared) claimable(ctx context.Context, follows uint64) (as intent, err error) {
 	if err := l.fit(); err != nil {
 		return as, err
@@ -23,8 +23,8 @@ func (l *shared) claimable(ctx context.Context, follows uint64) (as intent, err 
 	return as, err
 }
 
-// began returns how often the log was lost if it has begun before, and 0 if it has not, as far as this node knows. That
-// a log is lost which is not in memory must be accepted.
+// began returns how often the log was lost before, if this node knows that it has begun; 0 otherwise. The loss of a log
+// that is not in memory must be accepted.
 func (l *shared) began(ctx context.Context) (losses int, err error) {
 	w, err := l.store.folder.readWitness(l.id)
 	if err != nil || w.Incarnation == "" {
@@ -49,13 +49,12 @@ func (l *shared) began(ctx context.Context) (losses int, err error) {
 	return w.Losses + 1, nil
 }
 
-// claimed implements home.
 func (l *shared) claimed(uint64, intent) error {
 	l.setEmptied(false)
 	return nil
 }
 
-// proven returns an error if it is not sure that the log holds what follows from the state of a candidate.
+// proven returns an error unless the log is known to hold what follows the state of a candidate.
 func (l *shared) proven(ctx context.Context, follows uint64) error {
 	at := l.known()
 	if follows == 0 || at.read {
@@ -73,8 +72,8 @@ func (l *shared) proven(ctx context.Context, follows uint64) error {
 	return l.prove(at, found)
 }
 
-// shorter returns the error for a log that has nothing to read at the position of a candidate's state: either this node
-// lags behind, or the cluster has lost the log.
+// shorter returns the error for a log that ends before a candidate's state: either this node lags behind, or the
+// cluster has lost the log.
 func (l *shared) shorter(ctx context.Context, follows uint64) error {
 	st, err := l.serverState(ctx)
 	switch {

@@ -9,16 +9,16 @@ import (
 	"github.com/gospaces/gospaces/internal/record"
 )
 
-// CatchUp calls apply for every message after a position, 0 or what Load has returned, up to the end that the log has
-// now, in order and each once, and returns the position of that end: Claim follows it, or Follow goes on after it. A
-// message that does not count is a group without records. It repairs what an error of Append has left behind, if that
-// needs a restart of the embedded server too, and changes nothing in the log.
+// CatchUp calls apply for every message after a position, up to the current end of the log, in order and each once. The
+// position is 0, or what Load has returned. CatchUp returns the position of the end: Claim follows it, or Follow goes
+// on after it. A message without effect is a group without records. CatchUp repairs what an error of Append has left
+// behind, even if that takes a restart of the embedded server; the log does not change.
 //
-// It blocks until all is read, without a limit of time, unless ctx ends, apply returns an error, or the store is
-// closed. It returns ErrDamaged for a log with something in it that no primary wrote, and ErrPosition if the log does
-// not reach back to the position. A log that ends before the position, as after a restore, has nothing to hand over:
-// then the position itself is returned. The group's records are valid only during apply. progress, if not nil, is
-// called after every message; done and total count messages.
+// It blocks until all is read, without a time limit, unless ctx ends, apply returns an error, or the store is closed.
+// It returns ErrDamaged for a log with a message that no primary wrote, and ErrPosition if the log begins after the
+// position. For a log that ends before the position, as after a restore, it returns the position itself. The group's
+// records are valid only during apply. progress, if not nil, is called after every message; done and total count
+// messages.
 func (l *Log) CatchUp(
 	ctx context.Context, after uint64, apply func(record.Group) error, progress func(done, total uint64),
 ) (end uint64, err error) {
@@ -69,8 +69,8 @@ func failedOr(ctx context.Context, err error) error {
 	return fmt.Errorf("%w: %w", ErrFailed, err)
 }
 
-// noted takes note of a message that was read, and whether an epoch begins, or ends, there; a follower learns by it how
-// far the log has come.
+// noted records a message that was read, and whether an epoch begins or ends there. A follower learns from it how far
+// the log has come.
 func (l *Log) noted(m message, epoch bool) {
 	l.stateMu.Lock()
 	defer l.stateMu.Unlock()
@@ -83,7 +83,7 @@ func (l *Log) noted(m message, epoch bool) {
 	}
 }
 
-// lost records that there is nothing between pos and the message at found.
+// lost records that there are no messages between pos and the message at found.
 func (l *Log) lost(pos, found uint64) {
 	l.stateMu.Lock()
 	defer l.stateMu.Unlock()

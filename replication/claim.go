@@ -8,13 +8,13 @@ import (
 	"github.com/gospaces/gospaces/internal/record"
 )
 
-// Claim makes this process the primary, whose state includes everything up to a position, which CatchUp or Follow has
-// returned: it appends a claim that follows this position, and tells what the caller's clock shows; Append works from
-// then on. It returns the claim as readers get it, for the caller to apply.
+// Claim makes this process the primary. It appends a claim that follows a position, which CatchUp or Follow has
+// returned and the caller's state has reached, and that carries the caller's clock; from then on Append works. It
+// returns the claim as readers get it, for the caller to apply.
 //
-// It returns ErrFenced, without a claim, if the log holds more than the state does: the caller reads on and decides
-// anew whether it is to be the primary. It returns ErrFull while the log could take no message. After any other error
-// it is unknown whether the claim is there; reading on tells. Nothing can be appended after an error.
+// It returns ErrFenced, without a claim, if the log goes on after the position: the caller reads on, and decides anew
+// whether to claim. It returns ErrFull while the log has no room. After any other error it is unknown whether the claim
+// is in the log; reading on tells. Nothing can be appended after an error.
 func (l *Log) Claim(ctx context.Context, follows uint64, clock record.Clock) (record.Group, error) {
 	ctx, cancel := l.bound(ctx)
 	defer cancel()
@@ -51,7 +51,7 @@ func (l *Log) claimLocked(ctx context.Context, follows uint64, clock record.Cloc
 	return g, err
 }
 
-// intent is what a claim tells.
+// intent is the content of a claim.
 type intent struct {
 	follows     uint64 // the position up to which its sender has read the log
 	last        uint64 // the position after which the server stores it: another one if the log has lost its end
@@ -82,8 +82,8 @@ func claimOf(msg []byte) (as intent, name string, ok bool) {
 	return as, string(body[n:]), true
 }
 
-// claimFollows returns the position up to which the sender of a claim had read the log; false if the message is no
-// claim. A claim that follows a gap which begins there has replaced what a loss of power took off the end.
+// claimFollows returns the position that a claim follows; false if the message is no claim. A claim that follows a gap
+// has replaced what a loss of power has cut off the end.
 func claimFollows(msg []byte) (uint64, bool) {
 	as, _, ok := claimOf(msg)
 	return as.follows, ok
@@ -92,16 +92,15 @@ func claimFollows(msg []byte) (uint64, bool) {
 // claimHead is the bytes of a claim before the incarnation of its log and the name of its sender.
 const claimHead = 10
 
-// lossIdentities is more than a log names between two losses. What is left after one may know nothing of the one
-// before.
+// lossIdentities is more than a log names between two losses. After one, nothing may be known of the one before.
 const lossIdentities = 1 << 40
 
-// quickIdentities is more than a log names between two losses that follow each other so quickly that the clock does not
-// keep them apart.
+// quickIdentities is more than a log names between two losses so close to each other that the clock does not tell them
+// apart.
 const quickIdentities = 1 << 17
 
-// claimRecords returns the records of a claim for readers of the log: none, or that the log has lost something, and
-// which identities may have been in use.
+// claimRecords returns what readers of the log get for a claim: no records, or record.Lost with the identities that may
+// have been in use.
 func claimRecords(clock record.Clock, body []byte) []byte {
 	if len(body) < claimHead || body[8] == 0 {
 		return nil

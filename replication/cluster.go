@@ -9,8 +9,8 @@ import (
 	"strings"
 )
 
-// Cluster configures a store as a node of a cluster: each of its logs is on several nodes, and a message is stored once
-// a majority of these have it. A cluster has three nodes or more.
+// Cluster configures a store as a node of a cluster of three nodes or more. Several of them have each log, and a
+// message is stored once a majority of these have it.
 type Cluster struct {
 	Name string // of the cluster: the same on all nodes
 	Node string // of this node; one of Peers. The folder of a node belongs to it, and to this cluster
@@ -18,14 +18,14 @@ type Cluster struct {
 	Peers  []Peer // the nodes with which the cluster begins, the same on all of them, this one included
 	Listen string // host:port, or :port, to listen on for other nodes; "": the address of Node in Peers
 
-	// Key is a secret that the nodes share. By it they know each other; what they send is encrypted. TLS is used in its
-	// place if that is set: certificates for both directions, since each node is a client of the others. Without
-	// either, all addresses must be of this machine.
+	// Key is a secret that the nodes share, which authenticates them and encrypts what they send. TLS replaces it: each
+	// node is a server and a client of the others, so its certificate must be for both. Without either, all addresses
+	// must be on this machine.
 	Key []byte
 	TLS *tls.Config
 
-	// NATS keeps the logs, in place of servers within the nodes; nil: the nodes do. The addresses of Peers, Listen, Key
-	// and TLS are not used then.
+	// NATS keeps the logs instead of servers within the nodes; nil: the nodes do. Then the addresses of Peers, Listen,
+	// Key and TLS are not used.
 	NATS *NATS
 
 	// Memory keeps logs in the memory of their nodes only. The folder holds snapshots, and what the nodes have agreed
@@ -108,7 +108,7 @@ func validNode(setting, verb, name string) error {
 	return nil
 }
 
-// namesNode reports whether name can name a node. Names of nodes are tags to the embedded server, which ignores case.
+// namesNode reports whether name can name a node. The embedded server, to which names of nodes are tags, ignores case.
 func namesNode(name string) bool { return ValidName(name) == nil && name == strings.ToLower(name) }
 
 // validAddr returns nil for an address with a host and a port.
@@ -151,7 +151,7 @@ func (c *Cluster) listen() string {
 	return p.Addr
 }
 
-// local reports whether all nodes are on this machine, and no others can reach them.
+// local reports whether all nodes are on this machine, where no others can reach them.
 func (c *Cluster) local() bool {
 	if !loopback(c.listen()) {
 		return false

@@ -14,22 +14,22 @@ type Config struct {
 	MinFree  int64        // appends that would leave less free disk space are refused; 0: 64 MiB
 	Logger   *slog.Logger // nil: silent
 
-	// Followers tells that logs have followers besides their primary (Store.Replica): the server tells them of each
-	// message, which costs each append a few microseconds.
+	// Followers is set if logs have followers besides their primary (Store.Replica). The server publishes each message
+	// to them, which costs each append a few microseconds.
 	Followers bool
 
 	// Cluster makes the store a node of a cluster; nil: this process alone has the logs.
 	Cluster *Cluster
 
-	// Waits is called when Open begins to wait for other nodes, and whenever that changes, with the reason, such as
-	// "waits for a majority: 1 of 3 nodes are there". It must not block. nil: it is not told.
+	// Waits is called when Open begins to wait for other nodes, and whenever the reason changes, with that, such as
+	// "waits for a majority: 1 of 3 nodes are there". It must not block. It may be nil.
 	Waits func(why string)
 
-	// AcceptLoss goes on with what is left of logs that are lost, or have lost their ends. Each is another incarnation
-	// then, and tells its readers that identities may have been lost (record.Lost).
+	// AcceptLoss continues logs that are lost, or have lost their end, with what is left. Each becomes another
+	// incarnation, and tells its readers that identities may have been lost (record.Lost).
 	AcceptLoss bool
 
-	// Unfinished makes a new folder that cannot be opened before Finish, so that no server is started on part of its
+	// Unfinished makes a new folder that cannot be opened before Finish, so that no server starts with part of its
 	// content.
 	Unfinished bool
 }
@@ -58,7 +58,7 @@ func (cfg Config) withDefaults() (Config, error) {
 	return cfg, errors.Join(errs...)
 }
 
-// owner returns whose the folder is.
+// owner returns the owner of the folder.
 func (cfg Config) owner() owner {
 	if c := cfg.Cluster; c != nil {
 		return owner{Mode: modeCluster, Cluster: c.Name, Node: c.Node, Outside: c.NATS != nil}

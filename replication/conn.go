@@ -32,15 +32,15 @@ var lineEnd = []byte("\r\n")
 // errProtocol is returned for an unexpected message of the server.
 var errProtocol = errors.New("unexpected answer from server")
 
-// conn is a client's end of a connection to the embedded server, at the level of the NATS protocol. It has one
-// subscription, to the subject that answers are sent to.
+// conn is the client's end of a connection to the embedded server, at the level of the NATS protocol. It has one
+// subscription, to the subject of its answers.
 //
-// What goes over it are single questions with their answers, so the goroutine that asks reads the answer itself:
-// nothing of what makes a general client costly (goroutines that read and flush, channels, maps of headers) is between
-// the log and its disk. Nothing is read between two questions. That is safe because a server that startEmbedded has
-// started sends nothing of its own accord: neither pings nor, to a client of protocol 0, changes of topology.
+// It carries single requests and their answers, and the goroutine that asks reads the answer: goroutines that read and
+// flush, channels and maps of headers, which a general client needs, do not stand between the log and its disk. Nothing
+// is read between two requests. That is safe, since a server started by startEmbedded sends nothing of its own accord:
+// neither pings nor, to a client of protocol 0, changes of topology.
 //
-// Its methods may not be called concurrently, except for close, which interrupts them.
+// Methods must not be called concurrently, except for close, which interrupts them.
 type conn struct {
 	net   net.Conn
 	in    []byte // unread bytes of the server are in[r:w]
@@ -111,8 +111,8 @@ func (c *conn) handshake(l login) error {
 
 func unexpected(line []byte) error { return fmt.Errorf("%w: %.100q", errProtocol, line) }
 
-// answer reads the next message to the inbox. Both results alias the buffer until the next call; header is empty if
-// the message has none. After a time-out (os.ErrDeadlineExceeded) it can be called again: nothing is lost.
+// answer reads the next message to the inbox. Both results alias the buffer until the next call; header is empty if the
+// message has none. It can be called again after a time-out (os.ErrDeadlineExceeded): nothing is lost.
 func (c *conn) answer() (header, data []byte, err error) {
 	if header, data, err = c.message(); errors.Is(err, os.ErrDeadlineExceeded) {
 		c.r = c.from
@@ -223,7 +223,7 @@ func (c *conn) take(n int) ([]byte, error) {
 	return b, nil
 }
 
-// fill reads once, after making room for need unread bytes. What is in the buffer may move.
+// fill reads once, after making room for need unread bytes. The content of the buffer may move.
 func (c *conn) fill(need int) error {
 	if c.from == c.w {
 		c.from, c.r, c.w = 0, 0, 0
@@ -244,7 +244,7 @@ func (c *conn) fill(need int) error {
 	return err
 }
 
-// parseUint reads a decimal number that is all of b. Unlike strconv it takes bytes without a copy.
+// parseUint parses all of b as a decimal number. Unlike strconv it takes bytes, without a copy.
 func parseUint(b []byte) (n uint64, ok bool) {
 	if len(b) == 0 || len(b) > 19 { // 19 digits always fit
 		return 0, false

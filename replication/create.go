@@ -16,7 +16,7 @@ const (
 	// maxReplicas is the maximum number of nodes that have a log.
 	maxReplicas = 5
 
-	// createTimeout limits one request to make a log, which takes 0.1 to 0.2 s: a request that finds no leader is never
+	// createTimeout limits one request to make a log, which takes 0.1 to 0.2 s. A request that finds no leader is never
 	// answered.
 	createTimeout = 2 * time.Second
 
@@ -24,20 +24,20 @@ const (
 	createPause = 50 * time.Millisecond
 )
 
-// ErrIncarnation is returned by Create for a log that is there already, with another incarnation.
+// ErrIncarnation is returned by Create for a log that exists with another incarnation.
 var ErrIncarnation = errors.New("replication: there is another log of that name")
 
-// ErrStorage is returned by Create for a log that is there already, in memory where this node would have it in files,
-// or the other way round.
+// ErrStorage is returned by Create for a log that exists in memory where this node would keep it in files, or the other
+// way round.
 var ErrStorage = errors.New("replication: the log is kept in another way")
 
-// ErrNoLog is returned by Store.Log in a cluster for a log that was not created, or was dropped.
+// ErrNoLog is returned by Store.Log in a cluster for a log that does not exist: it was not created, or was dropped.
 var ErrNoLog = errors.New("replication: there is no such log")
 
-// Create makes the log of a partition in a cluster, on the named nodes, of which it needs a majority to be written. It
-// returns nil if the log is there already with the same incarnation, wherever that is, and ErrIncarnation if it is
-// there with another, unless nothing is left of that; ErrStorage if Cluster.Memory says otherwise. It tries again while
-// the cluster cannot make it, and returns the cause of ctx's end, after which it is unknown whether the log is made.
+// Create makes the log of a partition in a cluster, on the named nodes; it needs a majority of them. It returns nil if
+// the log exists with the same incarnation, wherever it is; ErrIncarnation if it exists with another one, unless
+// nothing is left of that; and ErrStorage if it contradicts Cluster.Memory. It tries again while the cluster cannot
+// make the log, until ctx ends; then it returns the cause, and it is unknown whether the log exists.
 func (s *Store) Create(ctx context.Context, space string, partition int, incarnation string, on []string) error {
 	id := logID{space, partition}
 	if err := s.placeable(id, on); err != nil {
@@ -69,16 +69,16 @@ func (s *Store) Create(ctx context.Context, space string, partition int, incarna
 	})
 }
 
-// errGone makes Create try again after it has removed what was left of another log.
+// errGone makes Create try again, after it has removed what is left of another log.
 var errGone = errors.New("replication: the log that was there has lost everything, and was removed")
 
-// isGone reports whether nothing is left of a log but its name: it was in the memory of nodes that have all ended.
+// isGone reports whether only the name of a log is left: it was in the memory of nodes that have all ended.
 func isGone(info *jetstream.StreamInfo) bool {
 	return info.Config.Storage == jetstream.MemoryStorage && info.State.LastSeq == 0
 }
 
 // Place moves a log of a cluster to the named nodes, which become its replicas one after the other. It returns once the
-// cluster has begun to; Replicas tells how far it is.
+// cluster has begun; Replicas tells how far it is.
 func (s *Store) Place(ctx context.Context, space string, partition int, on []string) error {
 	id := logID{space, partition}
 	if err := s.placeable(id, on); err != nil {
@@ -102,8 +102,8 @@ type Replica struct {
 	Lag     uint64 // messages that it lacks, or more
 }
 
-// Replicas returns the nodes that have a log, by name, as the leader of its group sees them. It returns ErrNoLog for a
-// log that does not exist, and an error if there is no leader.
+// Replicas returns the nodes that have a log, by name, as the leader of its group sees them. It returns ErrNoLog if
+// there is no such log, and an error if there is no leader.
 func (s *Store) Replicas(ctx context.Context, space string, partition int) ([]Replica, error) {
 	id := logID{space, partition}
 	srv, err := s.server()
@@ -161,7 +161,7 @@ func (s *Store) sameStorage(info *jetstream.StreamInfo) error {
 	return nil
 }
 
-// placeable returns what is wrong with the nodes that are to have a log.
+// placeable returns what is wrong with the nodes for a log.
 func (s *Store) placeable(id logID, on []string) error {
 	errs := []error{id.valid()}
 	if s.cfg.Cluster == nil {
@@ -181,12 +181,12 @@ func (s *Store) placeable(id logID, on []string) error {
 	return errors.Join(errs...)
 }
 
-// isFinal reports whether there is no sense in making a request again.
+// isFinal reports whether a request would fail again.
 func isFinal(err error) bool {
 	return errors.Is(err, ErrIncarnation) || errors.Is(err, ErrStorage) || errors.Is(err, ErrNoLog)
 }
 
-// insist makes a request until it succeeds, or there is no sense in it.
+// insist repeats a request until it succeeds, or is bound to fail.
 func (s *Store) insist(
 	ctx context.Context, what string, id logID, request func(context.Context, *embedded) error,
 ) error {
@@ -215,7 +215,7 @@ func (s *Store) insist(
 	}
 }
 
-// place has a log placed on the named nodes, by naming all others that are known, and those given.
+// place places a log on the named nodes, by excluding all others that are known, and those given.
 func (e *embedded) place(cfg *jetstream.StreamConfig, on, others []string) {
 	cfg.Replicas = len(on)
 	if e.isOutside() {
@@ -230,7 +230,7 @@ func (e *embedded) place(cfg *jetstream.StreamConfig, on, others []string) {
 	cfg.Placement = &jetstream.Placement{Cluster: e.cluster.Name, Tags: slices.Sorted(maps.Keys(not))}
 }
 
-// placed makes sure that a log is on the named nodes: a node that was not known here is not excluded.
+// placed makes sure that a log is on the named nodes: a node that this one does not know is not excluded.
 func (e *embedded) placed(ctx context.Context, info *jetstream.StreamInfo, on []string) error {
 	for _, r := range replicasOf(info) {
 		if !e.isOutside() && !slices.Contains(on, r.Node) {

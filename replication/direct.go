@@ -18,24 +18,24 @@ func processMessage(
 //go:linkname streamLast github.com/nats-io/nats-server/v2/server.(*stream).lastSeq
 func streamLast(stream unsafe.Pointer) uint64
 
-// direct stores messages in a stream without replicas by the call with which the server itself stores what is
-// published. A published message visits five goroutines on its way there and back; this one visits none.
+// direct stores messages in a stream without replicas with the call that the server itself uses for published messages.
+// A published message passes through five goroutines on its way there and back, this one through none.
 type direct struct {
 	stream  unsafe.Pointer // nil: no stream
 	subject string
 	header  []byte // scratch
 }
 
-// newDirect returns a way to the stream of a log on a server, which leads nowhere when that stream or server stops.
+// newDirect returns a direct for the stream of a log. It stores nothing once that stream or server stops.
 func newDirect(s *server.Server, id logID) direct {
 	return direct{stream: localStream(s, id.stream()), subject: id.subject()}
 }
 
 var errNoStream = errors.New("no stream")
 
-// store stores msg at the position after last, and reports whether it did. After an error it has not, or the stream has
-// failed to write and takes nothing more; without an error it may have. It blocks while the disk does. It does not keep
-// msg.
+// store stores msg at the position after last, and reports whether it did. If it returns an error, it has not, or the
+// stream has failed to write and takes nothing more; if it returns false without one, it may have. It blocks while the
+// disk does. It does not keep msg.
 func (d *direct) store(msg []byte, last uint64) (bool, error) {
 	if d.stream == nil {
 		return false, errNoStream

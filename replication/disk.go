@@ -10,9 +10,9 @@ import (
 // diskLook is the maximum age of a measurement of the free disk space.
 const diskLook = time.Second
 
-// disk refuses appends before the disk is full: a stream that has once failed to write stays frozen until the
-// embedded server is restarted, and a full disk hurts all other programs on the machine. It looks at the disk only now
-// and then, the more often the less is left.
+// disk refuses appends before the disk is full: a stream that has once failed to write stays frozen until the embedded
+// server restarts, and a full disk hurts all other programs on the machine. The less room is left, the more often it is
+// measured.
 type disk struct {
 	path string
 	keep int64 // must remain free
@@ -46,8 +46,8 @@ func (d *disk) admit(n int) error {
 	return nil
 }
 
-// admitPurge returns ErrFull if there is so little free space that the embedded server might fail to write its notes of
-// a purge: it would then wait for itself forever (nats-server 2.15.2, fileStore.compactLocked).
+// admitPurge returns ErrFull if the embedded server might fail to write its notes of a purge for lack of free space: it
+// would then wait for itself forever (nats-server 2.15.2, fileStore.compactLocked).
 func (d *disk) admitPurge() error {
 	free, err := freeBytes(d.path)
 	if err != nil {
@@ -59,7 +59,7 @@ func (d *disk) admitPurge() error {
 	return nil
 }
 
-// room returns how many bytes may be written, or at least enough. It measures if it does not know.
+// room returns how many bytes may be written, or a lower bound that is enough. It measures if it has to.
 func (d *disk) room(enough int64) int64 {
 	d.mu.Lock()
 	defer d.mu.Unlock()
@@ -75,7 +75,8 @@ func (d *disk) room(enough int64) int64 {
 	return room
 }
 
-// Room returns how many bytes may be appended before the disk is too full, or at least enough. It does not block.
+// Room returns how many bytes may be appended before the disk is too full, or a lower bound that is enough. It does not
+// block.
 func (l *Log) Room(enough int64) int64 { return l.store.disk.room(enough) }
 
 func freeBytes(path string) (int64, error) {

@@ -13,13 +13,13 @@ import (
 	"github.com/gospaces/gospaces/internal/fsync"
 )
 
-// Drop deletes the log of a partition with its snapshots permanently, also one that Log refuses; Log then creates
-// another one, with another incarnation. Nothing may use the log any more. Once it returns nil the log does not come
-// back, whatever happens to the process; a crash before that leaves all of it or nothing. If it returns an error the
-// log is unchanged, and must be claimed again.
+// Drop permanently deletes the log of a partition with its snapshots, even if Log refuses it; Log then creates another
+// one, with another incarnation. Nothing may use the log any more. Once Drop returns nil the log does not come back,
+// whatever happens to the process; a crash before that leaves all of it or nothing. If Drop returns an error the log is
+// unchanged, and must be claimed again.
 //
-// In a cluster it deletes the log on all nodes, and what this node has besides; the others are to Forget it. It tries
-// until ctx ends, after which it is unknown whether the log is there.
+// In a cluster it deletes the log on all nodes, and this node's snapshots and notes; the others are to call Forget. It
+// tries until ctx ends, after which it is unknown whether the log exists.
 func (s *Store) Drop(ctx context.Context, space string, partition int) error {
 	id := logID{space, partition}
 	if err := id.valid(); err != nil {
@@ -36,8 +36,8 @@ func (s *Store) Drop(ctx context.Context, space string, partition int) error {
 	return err
 }
 
-// Forget removes what this node has of a log besides its part of the stream: the log was dropped, or moved to other
-// nodes. Calls that use the log here end with ErrClosed.
+// Forget removes what this node has of a log besides its part of the stream, after the log was dropped or moved to
+// other nodes. Calls that use the log here end with ErrClosed.
 func (s *Store) Forget(space string, partition int) error {
 	id := logID{space, partition}
 	if err := id.valid(); err != nil {
@@ -67,8 +67,8 @@ func (s *Store) dropShared(ctx context.Context, id logID) error {
 	})
 }
 
-// remove deletes a log: first the stream, because a log without its beginning needs its snapshots, while snapshots need
-// no log. Once the log is marked as dropped, which remove reports, the next opening completes an interrupted removal.
+// remove deletes a log: first the stream, since a log without its beginning needs its snapshots, but not the other way
+// round. Once the log is marked as dropped, which remove reports, the next opening completes an interrupted removal.
 func (s *Store) remove(ctx context.Context, id logID) (marked bool, err error) {
 	s.opening.Lock()
 	defer s.opening.Unlock()
@@ -100,8 +100,8 @@ func (s *Store) drop(ctx context.Context, srv *embedded, id logID) error {
 	return nil
 }
 
-// removeLog removes the files of a log that the embedded server does not know: those of the stream before its
-// snapshots, durably, since the log does not come back without them.
+// removeLog durably removes the files of a log that the embedded server does not know: those of the stream before its
+// snapshots, without which the log could not go on.
 func (f *folder) removeLog(id logID) error {
 	for _, dir := range []string{f.streamDir(id), f.refusedDir(id), f.snapshotDir(id)} {
 		if err := os.RemoveAll(dir); err != nil {
@@ -123,7 +123,7 @@ func (s *Store) endDrop(ctx context.Context, srv *embedded, id logID) error {
 	return s.drop(ctx, srv, id)
 }
 
-// endDrops completes interrupted removals before the embedded server starts, which could not handle the remains.
+// endDrops completes interrupted removals before the embedded server starts, which could not cope with the remains.
 func (f *folder) endDrops() error {
 	streams, err := os.ReadDir(f.streamsDir())
 	if errors.Is(err, os.ErrNotExist) {

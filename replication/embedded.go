@@ -20,7 +20,7 @@ const (
 	// maxPayload leaves room for the header before a message.
 	maxPayload = MaxMessage + 64<<10
 
-	// maxPending is the server's buffer for one connection, beyond which it closes the connection. A reader requests
+	// maxPending is the server's buffer for a connection. Beyond it the server closes the connection; a reader requests
 	// little more than one message at a time.
 	maxPending = 128 << 20
 
@@ -31,7 +31,7 @@ const (
 	user = "gospaces"
 )
 
-// embedded is a running NATS server with one connection to it. Alone it listens to no port, in a cluster to one for
+// embedded is a running NATS server with one connection to it. Alone it listens on no port, in a cluster on one for
 // other nodes. With Cluster.NATS it is just a connection to servers of other processes.
 type embedded struct {
 	cluster  *Cluster       // nil: it is alone
@@ -42,9 +42,9 @@ type embedded struct {
 	refused  *refusals
 }
 
-// startEmbedded starts a server on the folder and waits until its streams are recovered, however long that takes, or
-// ctx ends: the server is then stopped once it has recovered them, and abandoned is closed. accept repairs logs that
-// have lost something.
+// startEmbedded starts a server on the folder and waits until its streams are recovered, however long that takes. If
+// ctx ends, it returns, and the server is stopped once it has recovered them; then abandoned is closed. accept repairs
+// logs that have lost something.
 func startEmbedded(
 	ctx context.Context, f *folder, cfg Config, accept bool,
 ) (_ *embedded, abandoned <-chan struct{}, err error) {
@@ -88,8 +88,8 @@ func startEmbedded(
 	return e, nil, nil
 }
 
-// prepare makes the files ready for the server, and returns the logs that it must not see. The nodes of a cluster bring
-// their files in order by themselves.
+// prepare prepares the files for the server, and returns the logs that it must not see. Nodes of a cluster recover
+// their files by themselves.
 func (f *folder) prepare(ctx context.Context, cfg Config, accept bool) (*refusals, error) {
 	if cfg.Cluster != nil {
 		return &refusals{}, nil
@@ -200,7 +200,8 @@ func (e *embedded) tail(id logID) (*tail, error) {
 	return newTail(c), nil
 }
 
-// sender opens a connection for sending messages to a log of a cluster, whose answers tell which message they are to.
+// sender opens a connection for sending messages to a log of a cluster. Answers on it name the message that they are
+// for.
 func (e *embedded) sender(id logID) (*publisher, error) {
 	c, err := e.dial(login{inbox: newInbox(), numbered: true, buffer: ackBuffer})
 	if err != nil {
@@ -213,7 +214,7 @@ func (e *embedded) open(buffer int) (*conn, error) { return e.openAt(newInbox(),
 
 func newInbox() string { return "gs.inbox." + rand.Text() }
 
-// openAt opens a connection that receives what is sent to inbox.
+// openAt opens a connection whose inbox is given.
 func (e *embedded) openAt(inbox string, buffer int) (*conn, error) {
 	return e.dial(login{inbox: inbox, buffer: buffer})
 }
@@ -228,8 +229,8 @@ func (e *embedded) dial(l login) (_ *conn, err error) {
 	return openConn(l)
 }
 
-// usable returns the error if the stream can no longer be written to, for example after a write error, when the server
-// answers no message.
+// usable returns the error if the stream can no longer be written to, as after a write error. Then the server answers
+// no message.
 func (e *embedded) usable(stream string) error {
 	return e.health(server.HealthzOptions{Account: server.DEFAULT_GLOBAL_ACCOUNT, Stream: stream})
 }
@@ -253,7 +254,7 @@ func (e *embedded) health(opts server.HealthzOptions) error {
 	return errors.New("server stopped")
 }
 
-// stop stops the server, with all of its connections and goroutines.
+// stop stops the server with all its connections and goroutines.
 func (e *embedded) stop() {
 	if e.nc != nil {
 		e.nc.Close()

@@ -10,7 +10,6 @@ import (
 	"github.com/gospaces/gospaces/internal/record"
 )
 
-// catchUp implements home.
 func (l *alone) catchUp(
 	ctx context.Context, after uint64, apply func(record.Group) error, progress func(done, total uint64),
 ) (end uint64, err error) {
@@ -112,8 +111,8 @@ func (l *alone) lastMessage(ctx context.Context) (uint64, error) {
 	return m.Sequence, nil
 }
 
-// reaches returns ErrPosition if the log does not hold what follows a position: it begins behind it, it ends before it,
-// or what was at the position is lost, so that its reader must not go on as if nothing had happened.
+// reaches returns ErrPosition if the log does not hold what follows a position: the log begins after it, ends before
+// it, or has lost the message there. A reader must not go on as if nothing had happened.
 func (l *alone) reaches(ctx context.Context, after uint64) error {
 	first, found, err := l.look(ctx, max(after, 1))
 	if err != nil {

@@ -24,8 +24,8 @@ func (l *alone) mayClaim(ctx context.Context) error {
 }
 
 // ending is how a log ended when CatchUp had read it: the position that a claim follows, and the one after which the
-// server stores it. They differ if the log has lost its end with the power, or ends before the snapshot that was
-// loaded.
+// server stores the claim. They differ if the log has lost its end in a loss of power, or ends before the snapshot that
+// was loaded.
 type ending struct {
 	follows, last uint64
 }
@@ -46,10 +46,10 @@ func (l *alone) ended(follows uint64) ending {
 	return ending{follows, follows}
 }
 
-// claimsAfter returns the position after which a claim is to be stored that follows a position, and how often the log
-// has lost something, if that is now: the claim tells its readers. A log that begins after a snapshot lacks what
-// followed in the log of the snapshot. It asks the server for nothing, unless the log ended otherwise than it should
-// when this process began.
+// claimsAfter returns the position after which a claim that follows a position is stored, and how often the log has
+// lost something, if the claim is to tell its readers now. A log that begins after a snapshot lacks what followed in
+// the log of the snapshot. claimsAfter asks the server for nothing, unless the log did not end as it should when this
+// process began.
 func (l *alone) claimsAfter(ctx context.Context, follows uint64) (last uint64, loss int, err error) {
 	e := l.ended(follows)
 	if e.last < follows {
@@ -79,8 +79,8 @@ func (l *alone) toldLoss(e ending) (int, error) {
 	return w.Losses, l.store.writeWitness(l.id, w)
 }
 
-// rebase makes the log, which ends before the snapshot that was loaded, go on after it: the state was restored into an
-// empty folder, or a loss was accepted.
+// rebase makes a log that ends before the loaded snapshot go on after it: the state was restored into an empty folder,
+// or a loss was accepted.
 func (l *alone) rebase(ctx context.Context, e ending) error {
 	st, err := l.serverState(ctx)
 	if err != nil {

@@ -8,9 +8,9 @@ import (
 )
 
 // fold decides which messages of a log have an effect, in order. A claim begins an epoch, whose number is the claim's
-// position; a commit has an effect if it is of the current epoch. A resignation ends the epoch, and begins one without
-// messages. Messages of a primary that was replaced, or has resigned, therefore have no effect for any reader. The zero
-// value stands before the first message.
+// position; a commit has an effect if it is of the current epoch. A resignation ends the epoch and begins one without
+// messages. So messages of a primary that was replaced, or has resigned, have no effect for any reader. The zero value
+// stands before the first message.
 type fold struct {
 	epoch uint64
 }
@@ -39,7 +39,7 @@ func (f *fold) next(m message) (g record.Group, ok bool, err error) {
 	return g, true, nil
 }
 
-// claims are the positions at which the epochs of a log begin, for a reader that starts in the middle.
+// claims are the positions at which the epochs of a log begin. Readers that start in the middle need them.
 type claims struct {
 	at   []uint64 // positions of the claims and resignations up to upto, rising
 	upto uint64
@@ -52,8 +52,8 @@ func (c *claims) skip(pos, found uint64) {
 	}
 }
 
-// note records a message's position and whether an epoch begins there. It ignores known positions, and those that would
-// leave a gap.
+// note records a message's position and whether an epoch begins there. It ignores positions that are known, or that
+// would leave a gap.
 func (c *claims) note(pos uint64, epoch bool) {
 	if pos != c.upto+1 {
 		return

@@ -2,29 +2,30 @@ package replication
 
 import "errors"
 
-// Errors of appending. Each of them stops appends until the log is claimed again.
+// Errors of appending. Each stops appends until the log is claimed again.
 var (
-	// ErrFull is returned when the log has reached its limit, or the free disk space its minimum. The message was not
+	// ErrFull is returned when the log has reached its limit, or the free disk space its minimum. The message is not
 	// stored.
 	ErrFull error = full("replication: log full")
-	// ErrFenced is returned when the log holds more than its writer, or a claimant, knows: another process has written to
-	// it. The message was not stored, and this process is no longer the primary: it must follow.
+	// ErrFenced is returned when another process has written to the log: it holds more than the writer, or the
+	// claimant, knows. The message is not stored. This process is not the primary any more, and must follow.
 	ErrFenced error = fenced("replication: another primary has claimed the log")
-	// ErrFailed is returned when the log cannot be written or read. Whether a message that was to be appended is
-	// stored is unknown.
+	// ErrFailed is returned when the log cannot be written or read. It is unknown whether a message that was to be
+	// appended is stored.
 	ErrFailed = errors.New("replication: log failed")
-	// ErrGone is returned when the folder of the store, or the files of the log, were removed or replaced while the store
-	// was open. The message was not stored.
+	// ErrGone is returned when the store's folder, or files of the log, were removed or replaced under the open store.
+	// The message is not stored.
 	ErrGone error = gone("replication: the data folder is not there any more")
-	// ErrNotPrimary is returned by Append and Resign before Claim, and after Resign. The message was not stored.
+	// ErrNotPrimary is returned by Append and Resign before Claim, and after Resign. The message is not stored.
 	ErrNotPrimary error = notStored("replication: this process has not claimed the log")
-	// ErrTooLarge is returned for a message above MaxMessage, or too short to hold a header. The message was not stored.
+	// ErrTooLarge is returned for a message larger than MaxMessage, or shorter than a header. The message is not
+	// stored.
 	ErrTooLarge error = notStored("replication: message size out of bounds")
 )
 
 // Errors of reading.
 var (
-	// ErrDamaged is returned when the log has something that is not a log message, or lacks a message; the text names the
+	// ErrDamaged is returned when the log lacks a message, or has something that is no message. The text names the
 	// position.
 	ErrDamaged error = unreadable("replication: log damaged")
 	// ErrPosition is returned when the log does not have what follows the requested position.
@@ -34,8 +35,8 @@ var (
 // ErrBehind is returned by Log.Fit while this node's part of the log lacks what others have.
 var ErrBehind = errors.New("replication: this node's part of the log is behind")
 
-// Unusable reports whether err means that a log, or what is left of it, lacks something: it stays so until
-// Config.AcceptLoss repairs the log.
+// Unusable reports whether err means that a log, or what is left of it, lacks something. Only Config.AcceptLoss repairs
+// that.
 func Unusable(err error) bool {
 	return errors.Is(err, ErrLost) || errors.Is(err, ErrDamaged) || errors.Is(err, ErrPosition) ||
 		errors.Is(err, ErrBadSnapshot)
@@ -47,9 +48,9 @@ var (
 	ErrInvalidName = errors.New("replication: invalid name")
 	// ErrInUse is returned by Open for a folder that another process has open.
 	ErrInUse = errors.New("is in use by another process")
-	// ErrNotOwner is returned by Open for a folder of another node or cluster, or of a process that is alone.
+	// ErrNotOwner is returned by Open for a folder of another node, of another cluster, or of a server that is alone.
 	ErrNotOwner = errors.New("cannot be opened")
-	// errCluster is returned by what only a process that is alone can do.
+	// errCluster is returned by calls that need a server that is alone.
 	errCluster = errors.New("replication: not in a cluster")
 	// ErrClosed is returned by every call on a closed store or its logs.
 	ErrClosed = errors.New("replication: store closed")

@@ -56,7 +56,7 @@ func (e *extent) at(position uint64, end extentMark) int64 {
 	return from.appended + int64(part*float64(end.appended-from.appended))
 }
 
-// Behind returns the size in bytes of the log's messages after a position, to within a few hundred KiB; of messages
+// Behind returns the size in bytes of the log's messages after a position, to within a few hundred KiB. Of messages
 // from before this process it knows only the average size. It does not block.
 func (l *Log) Behind(position uint64) int64 {
 	l.stateMu.Lock()

@@ -7,8 +7,8 @@ import (
 )
 
 const (
-	// fetchMessages and fetchBytes limit one fetch. While the server reads messages for it, it stores none, so this is how
-	// long an append may wait while a reader catches up. One message comes even if it is larger.
+	// fetchMessages and fetchBytes limit one fetch. The server stores no message while it reads messages for a fetch,
+	// so they limit how long an append waits for readers that catch up. One message comes even if it is larger.
 	fetchMessages = 1024
 	fetchBytes    = 512 << 10
 )
@@ -21,8 +21,9 @@ type message struct {
 	told bool // when it was stored, not fetched later
 }
 
-// fetcher reads messages of one stream, some at a time: the server has no consumer whose state could be lost, and sends
-// only what was requested. fetch must not be called concurrently; close may be called at any time and interrupts it.
+// fetcher reads messages of one stream, some at a time. It needs no consumer on the server, whose state could be lost:
+// the server sends only what was requested. fetch must not be called concurrently; close may be called at any time and
+// interrupts it.
 type fetcher struct {
 	conn  *conn
 	head  []byte        // beginning of every request
@@ -37,7 +38,7 @@ func newFetcher(c *conn, id logID) *fetcher {
 
 func (f *fetcher) close() { f.conn.close() }
 
-// fetch calls fn for messages from position from on, in order, at most limit; it returns when there are no more, or
+// fetch calls fn for messages from position from on, in order, at most limit. It returns when there are no more, or
 // after a batch. Empty positions are skipped. The message is valid only during fn. After an error, including fn's, the
 // fetcher must not be used.
 func (f *fetcher) fetch(from, limit uint64, fn func(message) error) error {

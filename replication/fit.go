@@ -9,10 +9,9 @@ import (
 	"github.com/nats-io/nats.go/jetstream"
 )
 
-// Fit returns why this node must not be the primary of the log: its disk is full; or the server has failed to write its
-// part of the log, and stores no more until the process is started again; or that part is behind what the process knows
-// of the log, as after a start, or for seconds. It is nil if there is nothing of the kind. It does not block, and is
-// about a second old.
+// Fit returns why this node must not be the primary of the log: its disk is full; the server has failed to write this
+// node's part of the log, and stores no more until the process is started again; or that part has been behind for
+// seconds, as after a start. It returns nil if all is well. It does not block, and its answer is about a second old.
 func (l *Log) Fit() error {
 	s, ok := l.home.(*shared)
 	if !ok {
@@ -27,9 +26,9 @@ func (l *Log) Fit() error {
 	return nil
 }
 
-// Current reports whether this node has its own part of the log to the end that this process knows, and the leader says
+// Current reports whether this node has its part of the log up to the end that this process knows, and the leader knows
 // no more. A node that was started again may not have it yet, and others cannot tell: with Cluster.Memory the next node
-// must not be stopped before. In a process that is alone it is true.
+// must not be stopped before. In a server that is alone it is true.
 func (l *Log) Current() bool {
 	srv, err := l.store.server()
 	if err != nil || l.store.cfg.Cluster == nil {
@@ -42,7 +41,7 @@ func (l *Log) Current() bool {
 	return ok && st.LastSeq >= l.Last() && srv.srv.JetStreamIsStreamCurrent(server.DEFAULT_GLOBAL_ACCOUNT, l.id.stream())
 }
 
-// fit returns what Fit does, but for a part that is behind: a claim does not need it.
+// fit is Fit for a claim, which a part that is behind does not prevent.
 func (l *shared) fit() error {
 	if err := l.ill.Load(); err != nil {
 		return *err
@@ -59,7 +58,7 @@ func (l *shared) part() (end uint64, ok bool) {
 	return st.LastSeq, ok
 }
 
-// lag tells whether a node's part of a log keeps up. The server may stop writing it without any error. A part is always
+// lag tells whether a node's part of a log keeps up: the server may stop writing it without any error. A part is always
 // behind by what is under way, so it is given goals, and a time in which to reach each.
 type lag struct {
 	mu      sync.Mutex
@@ -71,7 +70,7 @@ type lag struct {
 // lagPatience is how long a part may take to reach its goal.
 const lagPatience = 3 * time.Second
 
-// check returns why a part that ends at a position is not up to date with a log, of which last is known.
+// check returns why a part that ends at a position is not up to date; last is the known end of the log.
 func (b *lag) check(end, last uint64, now time.Time) error {
 	b.mu.Lock()
 	defer b.mu.Unlock()
@@ -88,7 +87,7 @@ func (b *lag) check(end, last uint64, now time.Time) error {
 	return fmt.Errorf("%w: it ends at position %d of %d", ErrBehind, end, last)
 }
 
-// measure takes over what this node's part of the log says of its size: what it lacks it will get.
+// measure takes over the size of the log that this node's part tells. What the part lacks, it will get.
 func (l *shared) measure() {
 	if l.srv.isOutside() {
 		l.measureOutside()
@@ -99,7 +98,6 @@ func (l *shared) measure() {
 	}
 }
 
-// watch implements home.
 func (l *shared) watch(note bool) {
 	if !note {
 		return

@@ -12,8 +12,8 @@ import (
 	"github.com/gospaces/gospaces/internal/fsync"
 )
 
-// folder is a locked directory that holds logs. Both the directory and a file in it are locked: without the file, or
-// moved elsewhere, it is still this process's, where directories can be locked (not on NFS).
+// folder is a locked directory that holds logs. The directory and a file in it are both locked: where directories can
+// be locked (not on NFS) it stays this process's even without the file, or under another name.
 type folder struct {
 	path   string
 	owner  owner
@@ -25,8 +25,8 @@ type folder struct {
 // unfinishedFolder is a file that is in a folder until the folder is complete.
 const unfinishedFolder = "unfinished"
 
-// openFolder makes the folder if it is missing, and locks it. It refuses one that was not finished. unfinished says
-// that this one will not be before finish.
+// openFolder makes the folder if it is missing, and locks it. It refuses a folder that was not finished. unfinished
+// makes a new one unfinished until finish.
 func openFolder(path string, o owner, unfinished bool) (*folder, error) {
 	if err := makeDir(path); err != nil {
 		return nil, fmt.Errorf("replication: %w", err)
@@ -102,8 +102,8 @@ func (f *folder) finish() error {
 // data returns the directory of the embedded server's files.
 func (f *folder) data() string { return filepath.Join(f.path, f.owner.Mode) }
 
-// close unlocks the folder. A process that is being started has a copy of every open file until it runs its program, so
-// closing our files would not release the lock at once.
+// close unlocks the folder. It does not rely on closing the files: a child process has copies of all open files until
+// it runs its program, and these would keep the lock.
 func (f *folder) close() (err error) {
 	for _, h := range f.held {
 		err = errors.Join(err, h.release())
@@ -111,7 +111,7 @@ func (f *folder) close() (err error) {
 	return err
 }
 
-// leave closes a folder that could not be opened, after a server that still reads it.
+// leave closes a folder that could not be opened, once a server that still reads it has ended.
 func (f *folder) leave(abandoned <-chan struct{}) {
 	if abandoned == nil {
 		_ = f.close() // another error says more
@@ -123,7 +123,7 @@ func (f *folder) leave(abandoned <-chan struct{}) {
 	}()
 }
 
-// writeJSON replaces a file as a whole; its name is durable once its folder is.
+// writeJSON replaces a file as a whole. Its name is durable once its folder is.
 func writeJSON(path string, v any) error {
 	b, err := json.Marshal(v)
 	if err != nil {

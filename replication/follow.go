@@ -8,12 +8,14 @@ import (
 	"github.com/gospaces/gospaces/internal/record"
 )
 
-// Follow calls fn for every message after position after, in order and each once: first what is there, then what is
-// appended, as soon as it is stored. A message that does not count, such as a claim, is a group without records, so
-// that a reader knows when it has seen all up to Last. It blocks until ctx ends (it returns its cause), fn returns an
-// error (which it returns), the store is closed, or the log cannot be read. It returns ErrPosition if the log ends
-// before after, or begins behind it. It makes no claim and disturbs no primary, this process or another; what another
-// process appends it sees if Config.Followers is set. The group's records are valid only during fn.
+// Follow calls fn for every message after position after, in order and each once: first for those that exist, then for
+// each as soon as it is stored. A message without effect, such as a claim, is a group without records, so that a reader
+// knows when it has seen all up to Last. Follow makes no claim and disturbs no primary. It sees the appends of other
+// processes if Config.Followers is set.
+//
+// It blocks until ctx ends (it returns the cause), fn returns an error (which it returns), the store is closed, or the
+// log cannot be read. It returns ErrPosition if the log ends before after, or begins behind it. The group's records are
+// valid only during fn.
 func (l *Log) Follow(ctx context.Context, after uint64, fn func(record.Group) error) error {
 	ctx, cancel := l.bound(ctx)
 	defer cancel()
@@ -85,8 +87,8 @@ func (l *Log) foldAfter(ctx context.Context, pos uint64) (f fold, err error) {
 	return f, err
 }
 
-// epochAt returns the epoch after a position. A process that has loaded a snapshot of the log, or read it from the
-// beginning, knows it; otherwise it reads the unseen part of the log up to there.
+// epochAt returns the epoch after a position. If this process does not know it, because it has neither loaded a
+// snapshot of the log nor read it from the beginning, it reads the log up to there.
 func (l *Log) epochAt(ctx context.Context, pos uint64) (uint64, error) {
 	epoch, seen, known := l.seen(pos)
 	if known {

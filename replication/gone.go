@@ -8,15 +8,15 @@ import (
 	"time"
 )
 
-// lookForFolder is the interval at which a store checks that its folder still exists. During it, changes may be
+// lookForFolder is the interval at which a store checks that its folder still exists. Within it, changes may be
 // acknowledged that are in no folder.
 const lookForFolder = 100 * time.Millisecond
 
 // noteSeen is the number of checks between two notes of how far logs have come.
 const noteSeen = 10
 
-// watch checks that the folder, and the files of the logs, are still those that were opened, until the store is closed
-// or the folder is gone. A process keeps its open files when they are removed, so nothing else would notice. watch also
+// watch checks that the folder and the files of the logs are still those that were opened, until the store is closed or
+// the folder is gone. A process keeps its open files when they are removed, so nothing else would notice. watch also
 // notes how far the logs have come.
 func (s *Store) watch() {
 	tick := time.NewTicker(lookForFolder)
@@ -37,7 +37,7 @@ func (s *Store) watch() {
 }
 
 // lookAtLogs checks the logs that this process writes, unless the server is being restarted, which may replace their
-// files. note says that as much time has passed as is between two notes.
+// files. With note it also notes how far they have come.
 func (s *Store) lookAtLogs(note bool) {
 	if !s.running.TryRLock() {
 		return
@@ -49,15 +49,14 @@ func (s *Store) lookAtLogs(note bool) {
 	})
 }
 
-// watch implements home.
 func (l *alone) watch(note bool) {
 	if l.lookAtFiles() && note {
 		l.see()
 	}
 }
 
-// lookAtFiles reports whether the files of the log appear to be those that the server has open: otherwise nothing is
-// acknowledged any more.
+// lookAtFiles reports whether the files of the log appear to be those that the server has open. If they are not,
+// nothing is acknowledged any more.
 func (l *alone) lookAtFiles() bool {
 	if !l.serving.Load() || !l.replacing.TryLock() {
 		return false // a purge may replace them
@@ -94,8 +93,8 @@ type openFiles struct {
 	file fs.FileInfo
 }
 
-// look returns ErrGone if the folders or the file were removed or replaced since the last check. Another file may have
-// been begun.
+// look returns ErrGone if the folders or the file were removed or replaced since the last check. The server may have
+// begun another file.
 func (o *openFiles) look(dirs ...string) (err error) {
 	for i, dir := range dirs {
 		if o.dirs[i], err = same(o.dirs[i], dir); err != nil {
@@ -125,7 +124,7 @@ func (o *openFiles) look(dirs ...string) (err error) {
 	return err
 }
 
-// same returns the file of a path; ErrGone if it does not exist, or is a different file than before, if that is known.
+// same returns the file of a path; ErrGone if it does not exist, or is not the one that is known.
 func same(before fs.FileInfo, path string) (fs.FileInfo, error) {
 	info, err := os.Stat(path)
 	switch {
@@ -155,7 +154,7 @@ func (l *alone) present() error {
 	return l.store.gone()
 }
 
-// gone returns ErrGone once the folder was found missing, permanently: what was written since is lost.
+// gone returns ErrGone, permanently, once the folder was found missing: what was written since is lost.
 func (s *Store) gone() error {
 	if err := s.missing.Load(); err != nil {
 		return *err

@@ -5,10 +5,10 @@ import (
 	"fmt"
 )
 
-// In a cluster nothing but the log itself tells which log it is. A stream in memory that all of its nodes have lost
-// comes back with the same name and description, and begins again at position 1. So the first claim gives the log its
-// incarnation, a random one, and each later claim tells it. Between two claims a message is known by its position and
-// the time at which the leader of the stream stored it, which all replicas have.
+// In a cluster only the log itself tells which log it is. A stream in memory that all of its nodes have lost comes back
+// with the same name and description, and begins at position 1. So the first claim gives the log a random incarnation,
+// which each later claim repeats. Between two claims a message is known by its position and the time at which the
+// leader of the stream stored it, which is the same on all replicas.
 
 // mark is a message that a process knows.
 type mark struct {
@@ -17,7 +17,7 @@ type mark struct {
 	read     bool  // in the log, by this process; otherwise a snapshot tells of it
 }
 
-// errOther is returned for a log that is not the one that a snapshot, or an earlier claim, is of.
+// errOther is returned for a log other than that of a snapshot or an earlier claim.
 var errOther = fmt.Errorf("%w: the log has begun anew", ErrPosition)
 
 // prove compares a message of the log with what is known of it.
@@ -56,5 +56,5 @@ func (l *Log) recognize(as intent, position uint64) error {
 	return fmt.Errorf("%w: position %d is of log %s, what was before of log %s", errOther, position, as.incarnation, was)
 }
 
-// errUnread tells that this node lags behind the log.
+// errUnread is returned when this node lags behind the log.
 var errUnread = errors.New("it cannot be read here yet")

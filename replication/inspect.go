@@ -9,9 +9,9 @@ import (
 	"path/filepath"
 )
 
-// The embedded server handles damaged files in its own way: it truncates them, begins a log again, or never gets ready.
-// So all logs are inspected before it is started; those that have lost something acknowledged are moved out of its
-// sight, and the others are served.
+// The embedded server truncates damaged files, begins a log again, or never gets ready. So all logs are inspected
+// before it is started; those that have lost something acknowledged are moved out of its sight, and the others are
+// served.
 
 // inspect checks the files of all logs, removes what was never acknowledged, and returns the refused logs, which are
 // hidden from the server until bringBack. With accept it repairs them instead, so that they continue without what is
@@ -83,8 +83,8 @@ func (f *folder) inspectLog(ctx context.Context, id logID, cfg Config, accept bo
 	return nil, err
 }
 
-// endPurge completes the interrupted removal of all messages of a log, as the server would: what is left is beside the
-// files.
+// endPurge completes the interrupted removal of all messages of a log, as the server would: what is left is in a folder
+// beside the files.
 func (f *folder) endPurge(id logID) error {
 	left := filepath.Join(f.streamDir(id), "__new_msgs__")
 	numbers, err := blockNumbers(left)
@@ -95,7 +95,7 @@ func (f *folder) endPurge(id logID) error {
 	return errors.Join(os.RemoveAll(dir), os.Rename(left, dir))
 }
 
-// inspection is what was found out about one log.
+// inspection is what is known about one log.
 type inspection struct {
 	folder     *folder
 	id         logID
@@ -111,8 +111,8 @@ type inspection struct {
 	short      bool // the log ends before a position that it had reached
 }
 
-// verdict returns the reason to refuse the log, ErrDamaged or ErrLost; nil if it appears complete. all allows reading
-// everything.
+// verdict returns the reason to refuse the log, ErrDamaged or ErrLost; nil if it appears complete. all allows it to
+// read all files.
 func (i *inspection) verdict(ctx context.Context, all bool) (why, err error) {
 	stream, ok := i.folder.readMeta(i.id)
 	i.stream, i.metaLost = stream, !ok
@@ -166,8 +166,8 @@ func (i *inspection) survey(ctx context.Context, all bool) (err error) {
 	return err
 }
 
-// known returns the highest position that the log has certainly reached, on the disk: without Sync, what only the
-// operating system has counts as long as the machine has run since.
+// known returns the highest position that the log has certainly reached on the disk. Without Sync, what only the
+// operating system has counts if the machine has not been restarted since.
 func (i *inspection) known() uint64 {
 	w, s := i.witness, i.folder.readSeen(i.id)
 	if w.Lost || w.Stream != i.stream && !i.metaLost {
@@ -183,8 +183,8 @@ func (i *inspection) known() uint64 {
 	return known
 }
 
-// noteLost makes a log continue after the positions that a power loss is known to have removed from its end: they are
-// not reused.
+// noteLost makes a log continue after positions that a loss of power has removed from its end, so that they are not
+// reused.
 func (i *inspection) noteLost() error {
 	last, s := i.files.lastMessage(), i.folder.readSeen(i.id)
 	if last == 0 || s.Incarnation != i.witness.Incarnation || i.files.reached() >= s.Position {

@@ -9,9 +9,9 @@ import (
 	"github.com/nats-io/nats-server/v2/server"
 )
 
-// What this package needs of the embedded server and the server does not export, here and in direct.go. TestLink fails
-// if another version of the server has moved it. A program can be built without, with the tag nolink: then appends are
-// published, and a node that fails is replaced in the time that the server takes, several seconds.
+// What this package uses of the embedded server that the server does not export, here and in direct.go. TestLink fails
+// if another version of the server has moved it. A program can be built without it, with the tag nolink: then appends
+// are published, and a failed node is replaced in the time that the server takes, several seconds.
 
 //go:linkname lookupRaftNode github.com/nats-io/nats-server/v2/server.(*Server).lookupRaftNode
 func lookupRaftNode(s *server.Server, group string) server.RaftNode
@@ -40,7 +40,7 @@ func streamWriteErr(stream unsafe.Pointer) error
 //go:linkname resetElect github.com/nats-io/nats-server/v2/server.(*raft).resetElectWithLock
 func resetElect(node unsafe.Pointer, after time.Duration)
 
-// linked tells that the program knows of groups, and can hasten elections.
+// linked tells that this program knows groups, and can hasten elections.
 const linked = true
 
 // metaGroupName is the name of the group of all nodes.
@@ -116,7 +116,7 @@ func localStream(s *server.Server, stream string) unsafe.Pointer {
 // nodeName returns the name of the server whose number in groups is given; "" if it is not known.
 func nodeName(s *server.Server, number string) string { return serverNameForNode(s, number) }
 
-// nudge lets the election time-out of a follower run out now. To its group that is an ordinary, if early, time-out.
+// nudge lets the election time-out of a follower end now. To its group that is an ordinary, if early, time-out.
 func nudge(n server.RaftNode) {
 	if n == nil || n.Leader() {
 		return

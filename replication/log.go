@@ -57,8 +57,8 @@ func newLog(s *Store, id logID) *Log {
 	return l
 }
 
-// Close ends what this process does with the log: calls that wait return ErrClosed, and so do later ones. After an
-// Append or a Claim that has ended so it is unknown whether its message is stored. Store.Log opens the log anew.
+// Close ends this process's use of the log: calls that wait return ErrClosed, and so do later ones. After an Append or
+// a Claim that has ended so it is unknown whether its message is stored. Store.Log opens the log anew.
 func (l *Log) Close() {
 	l.end(ErrClosed)
 	l.store.opening.Lock()
@@ -74,8 +74,9 @@ func (l *Log) bound(ctx context.Context) (context.Context, context.CancelFunc) {
 	return bound(ctx, l.life)
 }
 
-// Incarnation returns the identity of the log: positions are comparable only within one. It is created with the log,
-// and when a loss is accepted. In a cluster the log itself tells it: it is "" before CatchUp or Load have found any.
+// Incarnation returns the identity of the log: positions are comparable only within one. The log gets it when it is
+// created, and another when a loss is accepted. In a cluster it is read from the log: it is "" until CatchUp or Load
+// have found it.
 func (l *Log) Incarnation() string {
 	l.stateMu.Lock()
 	defer l.stateMu.Unlock()
@@ -107,7 +108,7 @@ func (l *Log) observe(st jetstream.StreamState) {
 	l.grewLocked()
 }
 
-// observeAsFollower is observe for a process that is not the primary: the primary knows better.
+// observeAsFollower is observe for a follower. A primary knows better.
 func (l *Log) observeAsFollower(st jetstream.StreamState) {
 	if l.Stats().Epoch == 0 {
 		l.observe(st)
@@ -122,7 +123,7 @@ func (l *Log) grewLocked() {
 	}
 }
 
-// await implements home: it returns once this process knows that a message at pos is there, or the cause of ctx's end.
+// await returns once this process knows of a message at pos, or the cause of ctx's end.
 func (l *Log) await(ctx context.Context, pos uint64) error {
 	for {
 		grown := l.growth(pos)
@@ -137,7 +138,7 @@ func (l *Log) await(ctx context.Context, pos uint64) error {
 	}
 }
 
-// growth returns a channel that is closed when the log has grown, or nil if it reaches pos already.
+// growth returns a channel that is closed when the log has grown, or nil if it reaches pos.
 func (l *Log) growth(pos uint64) (grown <-chan struct{}) {
 	l.stateMu.Lock()
 	defer l.stateMu.Unlock()

@@ -11,8 +11,8 @@ import (
 // The text names the positions. Config.AcceptLoss continues with what is left.
 var ErrLost error = unreadable("replication: log lost")
 
-// findLoss returns ErrLost if the folder remembers more of the log than exists, or makes it continue without that if
-// the loss is accepted.
+// findLoss returns ErrLost if the folder remembers more of the log than exists. If the loss is accepted, the log
+// continues without that instead.
 func (l *alone) findLoss(ctx context.Context) error {
 	w, err := l.store.folder.readWitness(l.id)
 	if err != nil {
@@ -136,7 +136,7 @@ func (l *alone) setAsideOthers() error {
 	return err
 }
 
-// keepOther keeps a snapshot of another log at a position beside, before one of this log takes its name.
+// keepOther sets a snapshot of another log aside before one of this log takes its name.
 func (l *Log) keepOther(position uint64) error {
 	other := l.otherAt(position)
 	if other == "" {

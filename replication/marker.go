@@ -12,15 +12,15 @@ import (
 	"github.com/gospaces/gospaces/internal/fsync"
 )
 
-// modeStandalone marks the folder of a single server. A server of a cluster deletes streams that the cluster does not
-// know half a minute after its start, so a folder is only opened in the mode in which it was created, and each mode has
-// its own sub-folder.
+// modeStandalone marks the folder of a server that is alone. A server of a cluster deletes streams that the cluster
+// does not know half a minute after its start, so a folder is only opened in the mode in which it was created, and each
+// mode has its own sub-folder.
 const modeStandalone = "standalone"
 
 // modeCluster marks the folder of a node of a cluster.
 const modeCluster = "cluster"
 
-// owner is whose a folder is.
+// owner is the owner of a folder.
 type owner struct {
 	Mode    string `json:"mode"`
 	Cluster string `json:"cluster,omitempty"`
@@ -70,7 +70,7 @@ func readMarker(path string, o owner) (m marker, err error) {
 	return m, nil
 }
 
-// Retire makes the folder remember, durably, that logs which are dropped have given out identities up to this one.
+// Retire durably records in the folder that dropped logs have given out identities up to this one.
 func (s *Store) Retire(identity uint64) error {
 	s.opening.Lock()
 	defer s.opening.Unlock()

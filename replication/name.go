@@ -45,7 +45,7 @@ func (id logID) valid() error {
 
 func (id logID) String() string { return id.space + "/" + strconv.Itoa(id.partition) }
 
-// stream and subject are unique: a partition's number holds no hyphen, so the last hyphen separates it.
+// stream and subject are unique: the number of a partition holds no hyphen, so the last hyphen separates it.
 func (id logID) stream() string  { return "log-" + id.space + "-" + strconv.Itoa(id.partition) }
 func (id logID) subject() string { return "gs.log." + id.space + "." + strconv.Itoa(id.partition) }
 

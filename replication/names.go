@@ -9,7 +9,7 @@ import (
 	"github.com/gospaces/gospaces/internal/fsync"
 )
 
-// names makes the names of the embedded server's log files durable: the server syncs what it writes, but not the folder
+// names makes the names of the embedded server's log files durable. The server syncs what it writes, but not the folder
 // in which it begins a new file, and a file without a name is lost with its content. Only holders of Log.mu use it.
 type names struct {
 	dir     string
@@ -18,7 +18,7 @@ type names struct {
 	sync    func(dir string) error
 }
 
-// blockSize is the minimum size of the server's files: two of them cannot begin while less is written.
+// blockSize is the minimum size of the server's files: it does not begin two of them while less is written.
 const blockSize = 4 << 20
 
 // stored records that n bytes were stored, and syncs the folder if it has changed. Times of changes are coarse and may

@@ -20,18 +20,18 @@ const (
 	// tlsTimeout limits the handshake between two nodes, in seconds.
 	tlsTimeout = 10
 
-	// routePing is how often a node asks another whether it is there, and routePings how often in vain before it connects
-	// anew: a connection that was cut without a word is noticed by nothing else.
+	// routePing is the interval at which a node pings another, and routePings the number of unanswered pings after
+	// which it connects anew: nothing else notices a connection that was cut silently.
 	routePing, routePings = 3 * time.Second, 2
 
-	// askPause is how often a node that starts asks whether the cluster is ready, and askTimeout how long it waits for an
-	// answer: who has no leader gives none.
+	// askPause is how often a node that starts asks whether the cluster is ready, and askTimeout how long it waits for
+	// an answer: without a leader there is none.
 	askPause, askTimeout = 100 * time.Millisecond, 300 * time.Millisecond
 
-	// leaderPause is how long a cluster that starts has no leader before one of its nodes stands for election.
+	// leaderPause is how long a starting cluster has no leader before one of its nodes stands for election.
 	leaderPause = 1500 * time.Millisecond
 
-	// tellPause is how long a node waits for others before it says so.
+	// tellPause is how long a node waits for others before it tells.
 	tellPause = time.Second
 )
 
@@ -79,8 +79,8 @@ func reconnects(o *nats.Options) error {
 	return nil
 }
 
-// awaitCluster returns once the cluster has a leader that makes logs, as this node sees it. It calls waits when the
-// reason for waiting changes.
+// awaitCluster returns once this node sees a leader of the cluster, which makes logs. It calls waits when the reason
+// for waiting changes.
 func (e *embedded) awaitCluster(ctx context.Context, log *serverLog, waits func(why string)) error {
 	began, without, told := time.Now(), leaderless{}, ""
 	for !e.answers(ctx) {
@@ -125,7 +125,7 @@ type leaderless struct {
 	term  uint64
 }
 
-// over reports whether the group has waited long enough. A leader tells each second that it is there.
+// over reports whether the group has waited long enough. A leader reports each second.
 func (l *leaderless) over(now time.Time, r Raft) bool {
 	if r.Leader != "" || r.Term != l.term || l.since.IsZero() { // there is one, or an election has begun
 		l.since, l.term = now, r.Term
@@ -138,14 +138,14 @@ func (l *leaderless) over(now time.Time, r Raft) bool {
 	return true
 }
 
-// stands reports whether it is for this node to stand for election when a whole cluster is started, which would take
-// some seconds otherwise: it is the first of those that are there, and they are most.
+// stands reports whether this node is to stand for election when a whole cluster starts, which would otherwise take
+// some seconds: it is the first of the nodes that are there, and they are a majority.
 func (e *embedded) stands() bool {
 	there := e.nodes()
 	return len(there) > len(e.cluster.Peers)/2 && there[0] == e.cluster.Node
 }
 
-// answers reports whether the leader of the cluster answers, and this node knows what logs there are.
+// answers reports whether the leader of the cluster answers, and this node knows which logs exist.
 func (e *embedded) answers(ctx context.Context) bool {
 	ctx, cancel := context.WithTimeout(ctx, askTimeout)
 	defer cancel()
@@ -168,9 +168,9 @@ func (e *embedded) nodes() []string {
 	return slices.Compact(names)
 }
 
-// Conn returns the connection of this process to its server, for messages between nodes. It lasts as long as the store;
-// what is sent reaches the nodes that are connected, and is kept nowhere. The caller does not close it. It is nil once
-// the store is closed.
+// Conn returns the connection of this process to its server, for messages between nodes. It lasts as long as the store.
+// Messages reach the nodes that are connected, and are kept nowhere. The caller must not close it. It is nil once the
+// store is closed.
 func (s *Store) Conn() *nats.Conn {
 	srv, err := s.server()
 	if err != nil {

@@ -8,8 +8,8 @@ import (
 	"github.com/nats-io/nats-server/v2/server"
 )
 
-// A program that reaches for nothing that the embedded server does not export knows nothing of its groups, does not
-// hasten elections, learns of a write error only by the room on the disk, and publishes what it appends.
+// A program that uses nothing but what the embedded server exports knows nothing of its groups, does not hasten
+// elections, notices a write error only by the room on the disk, and publishes its appends.
 
 const linked = false
 
@@ -56,7 +56,7 @@ func nodeName(*server.Server, string) string { return "" }
 
 func nudge(server.RaftNode) {}
 
-// direct does not exist: all messages are published.
+// direct stores nothing: all messages are published.
 type direct struct{}
 
 func newDirect(*server.Server, logID) (d direct) { return d }

@@ -18,8 +18,8 @@ import (
 	"github.com/nats-io/nats.go"
 )
 
-// Nodes hand over snapshots to each other, piece by piece, each of which is asked for: nothing is kept about a
-// transfer, and it goes on where it ended, after a restart too.
+// Nodes hand over snapshots piece by piece, and each piece is asked for: the sender keeps nothing about a transfer, and
+// a transfer goes on where it ended, after a restart too.
 
 const (
 	// pieceBytes is the maximum of one piece, and pieceTimeout how long it may take.
@@ -28,7 +28,7 @@ const (
 	// offerTimeout is how long offers are waited for.
 	offerTimeout = 500 * time.Millisecond
 
-	// pieceSum is the bytes before a piece: its checksum.
+	// pieceSum is the size of the checksum before a piece.
 	pieceSum = 4
 
 	// fetchedSnapshot begins the name of a file that is being fetched.
@@ -132,8 +132,8 @@ func (f *folder) piece(p pieceOf) ([]byte, error) {
 	return b, nil
 }
 
-// fetchSnapshot fetches the newest snapshot that another node has of a position or a later one, but none of those that
-// were useless.
+// fetchSnapshot fetches the newest snapshot of a position or a later one that another node has, except those that were
+// useless.
 func (l *shared) fetchSnapshot(ctx context.Context, least uint64, useless map[offer]bool) error {
 	best, err := l.bestOffer(ctx, least, useless)
 	if err != nil {
@@ -214,7 +214,7 @@ func (l *shared) fetchOffer(ctx context.Context, o offer) error {
 	return l.store.syncSnapshots(l.id)
 }
 
-// removeFetched removes what there is of other snapshots than the one that is fetched to a path.
+// removeFetched removes the parts of other snapshots than the one that is fetched to a path.
 func (l *shared) removeFetched(path string) error {
 	others, err := filepath.Glob(filepath.Join(l.SnapshotDir(), fetchedSnapshot+"*"))
 	for _, other := range others {
@@ -225,7 +225,7 @@ func (l *shared) removeFetched(path string) error {
 	return err
 }
 
-// fill writes what a file lacks of a snapshot that is offered.
+// fill completes a file with the missing bytes of an offered snapshot.
 func (l *shared) fill(ctx context.Context, f *os.File, o offer) error {
 	at, err := f.Seek(0, io.SeekEnd)
 	if err != nil {

@@ -7,9 +7,9 @@ import (
 	"github.com/gospaces/gospaces/internal/record"
 )
 
-// Origin is where the first state of a log came from that did not begin empty: another log, as far as a database had it
-// when a space was loaded from its tables. A reader that followed that log up to there can go on with this one from
-// position At.
+// Origin tells where the first state of a log came from if it did not begin empty: another log, up to the point that a
+// database had when a space was loaded from its tables. A reader that followed that log up to there can go on with this
+// one from position At.
 type Origin struct {
 	Incarnation string `json:"incarnation"` // of the other log
 	Position    uint64 `json:"position"`    // in it
@@ -28,8 +28,8 @@ func (l *Log) Origin() (Origin, bool) {
 	return *l.origin, true
 }
 
-// Begin begins the snapshot with which a log that never had anything begins at the next Load. It holds the origin, of
-// which it sets At, so that after a crash there is all of it or nothing. Commit or Abort must follow.
+// Begin begins the snapshot with which a log that never had a message begins at the next Load. It contains the origin,
+// whose At it sets, so that a crash leaves all of it or nothing. Commit or Abort must follow.
 func (l *Log) Begin(o Origin) (*Snapshot, error) {
 	if l.store.cfg.Cluster != nil {
 		return nil, errCluster
@@ -47,7 +47,7 @@ func (l *Log) Pristine() bool {
 	return err == nil && len(snapshots) == 0 && l.Last() == 0
 }
 
-// Remake deletes a log with its snapshots, for good, and makes a new one, with another incarnation, which it returns.
+// Remake permanently deletes a log with its snapshots, and makes a new one, with another incarnation, which it returns.
 // The old one is of no use any more. A crash on the way leaves no log, the old one or a new one.
 func (s *Store) Remake(ctx context.Context, space string, partition int) (*Log, error) {
 	if s.cfg.Cluster != nil {

@@ -11,19 +11,19 @@ import (
 	"github.com/nats-io/nats.go/jetstream"
 )
 
-// NATS names an existing NATS cluster with JetStream that keeps the logs of a cluster, in place of servers within its
-// nodes. Everything that nodes send each other goes over it, too.
+// NATS is an existing NATS cluster with JetStream that keeps the logs of a cluster, instead of servers within its
+// nodes. All messages between nodes go over it, too.
 //
-// That cluster decides which of its servers have a log, and how long it takes to elect another leader when one fails:
-// a few seconds, since nothing can hasten that from outside. The account must be of this cluster alone, and the servers
-// must take messages of MaxMessage bytes and their headers.
+// It decides which of its servers have a log, and how long it takes to elect another leader when one fails: a few
+// seconds, since nothing can hasten that from outside. The account must be of this cluster alone, and the servers must
+// take messages of MaxMessage bytes with their headers.
 type NATS struct {
 	URL   string // of its servers, separated by commas
 	Creds string // file with the credentials of a user; "": none
 }
 
-// enter connects to a NATS cluster, and returns once its JetStream answers. It returns an error if that will not be,
-// and the cause of ctx's end.
+// enter connects to a NATS cluster, and returns once its JetStream answers. It returns an error if it never will, and
+// the cause of ctx's end.
 func enter(ctx context.Context, cfg Config) (*embedded, error) {
 	e := &embedded{cluster: cfg.Cluster, refused: &refusals{}}
 	for began, told := time.Now(), ""; ; {
@@ -64,7 +64,7 @@ func (e *embedded) enter(ctx context.Context) (later bool, err error) {
 	return false, nil
 }
 
-// use makes a connection the one to the servers, if they do.
+// use adopts a connection to the servers if they will do.
 func (e *embedded) use(ctx context.Context, nc *nats.Conn) (later bool, err error) {
 	if most := nc.MaxPayload(); most < maxPayload {
 		return false, fmt.Errorf("they take messages of up to %d bytes: set their max_payload to %d or more", most,
@@ -89,7 +89,7 @@ func (e *embedded) use(ctx context.Context, nc *nats.Conn) (later bool, err erro
 // isOutside reports whether the logs are kept by servers of other processes.
 func (e *embedded) isOutside() bool { return e.srv == nil }
 
-// Outside reports whether a NATS cluster that is not the nodes' own keeps the logs: it decides where they are.
+// Outside reports whether a NATS cluster other than the nodes' own keeps the logs. It decides where they are.
 func (s *Store) Outside() bool { return s.cfg.Cluster != nil && s.cfg.Cluster.NATS != nil }
 
 // errOtherCluster is returned for an account that another cluster uses.
@@ -103,7 +103,8 @@ func (e *embedded) ownedBy(info *jetstream.StreamInfo) error {
 	return nil
 }
 
-// hopeless reports whether a request to servers outside will never succeed: they are no cluster, or of another one.
+// hopeless reports whether a request to servers outside will never succeed: they are no cluster, or belong to another
+// one.
 func hopeless(err error) bool {
 	var refused *jetstream.APIError
 	return errors.Is(err, errOtherCluster) ||
@@ -140,7 +141,7 @@ func (l *shared) madeOutside() (string, error) {
 	return st.CachedInfo().Config.Metadata[metaIncarnation], nil
 }
 
-// hosts returns the URL without what it says of a user.
+// hosts returns the URL without its user.
 func (n *NATS) hosts() string {
 	urls := strings.Split(n.URL, ",")
 	for i, u := range urls {

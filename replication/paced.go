@@ -5,9 +5,9 @@ import (
 	"os"
 )
 
-// paced is a large file that is written from its beginning to its end. It has the system store what was written every
-// few MiB, while more is written, and forget it. Otherwise hundreds of MiB of unwritten pages gather, for which the
-// system looks for memory while the log, and the calls that wait for it, queue up.
+// paced is a large file that is written from beginning to end. After every few MiB it has the system store what was
+// written, and forget it. Otherwise hundreds of MiB of unwritten pages gather, and while the system looks for memory
+// for them, the log and the calls that wait for it queue up.
 type paced struct {
 	file    *os.File
 	written int64

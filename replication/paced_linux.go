@@ -12,8 +12,8 @@ func beginStoring(f *os.File, from, to int64) error {
 	return ifPossible(unix.SyncFileRange(int(f.Fd()), from, to-from, unix.SYNC_FILE_RANGE_WRITE))
 }
 
-// finishStoring waits until a part of a file is stored, and has the system forget it. Its error must not be passed
-// over: the system reports one once only.
+// finishStoring waits until a part of a file is stored, and has the system forget it. Its error must be handled: the
+// system reports one only once.
 func finishStoring(f *os.File, from, to int64) error {
 	if from == to {
 		return nil
@@ -25,8 +25,8 @@ func finishStoring(f *os.File, from, to int64) error {
 	return ifPossible(unix.Fadvise(int(f.Fd()), from, to-from, unix.FADV_DONTNEED))
 }
 
-// ifPossible returns nil for an error that says that a file system does not know such a thing: then all is stored in
-// the end.
+// ifPossible returns nil for an error that says that a file system does not support the call: then all is stored at the
+// end.
 func ifPossible(err error) error {
 	if errors.Is(err, unix.ENOSYS) || errors.Is(err, unix.EINVAL) || errors.Is(err, unix.EOPNOTSUPP) ||
 		errors.Is(err, unix.ESPIPE) {

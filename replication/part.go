@@ -7,9 +7,9 @@ import (
 	"github.com/gospaces/gospaces/internal/record"
 )
 
-// Read calls fn for every group with an effect from position from to position to, in order, and returns when it is
-// done, fn returns an error (which it returns), ctx ends (it returns its cause), the store is closed, or the log cannot
-// be read. It returns ErrPosition if the log does not have all of that part. It may be called at any time, and delays
+// Read calls fn for every group with an effect from position from to position to, in order. It returns when it is done,
+// fn returns an error (which it returns), ctx ends (it returns the cause), the store is closed, or the log cannot be
+// read. It returns ErrPosition if the log does not have all of that part. It may be called at any time, and delays
 // appends no more than Follow does. The group's records are valid only during fn.
 func (l *Log) Read(ctx context.Context, from, to uint64, fn func(record.Group) error) error {
 	if from > to {

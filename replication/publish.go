@@ -8,10 +8,9 @@ import (
 // republish is the number of times that a message is sent again if its outcome is unknown because the connection broke.
 const republish = 3
 
-// publishLocked stores msg at the position after last and finds out whether it is there. It is stored directly if the
-// stream takes it at once; otherwise publishing tells why. If the outcome is unknown, because the connection broke, the
-// same bytes are sent to the same position again: they are either accepted, or the message at that position gives the
-// answer.
+// publishLocked stores msg at the position after last, and finds out whether it is there. It stores it directly if the
+// stream takes it at once; otherwise publishing tells why. If the connection breaks and the outcome is unknown, it
+// sends the same bytes to the same position again: they are accepted, or the message at that position tells.
 func (l *alone) publishLocked(msg []byte, last uint64) (uint64, error) {
 	stored, err := l.direct.store(msg, last)
 	if stored {
@@ -32,7 +31,7 @@ func (l *alone) publishLocked(msg []byte, last uint64) (uint64, error) {
 	}
 }
 
-// connectLocked replaces the publisher, and the direct way.
+// connectLocked replaces the publisher and the direct.
 func (l *alone) connectLocked() error {
 	srv, err := l.store.server()
 	if err != nil {
@@ -52,7 +51,7 @@ func (l *alone) connectLocked() error {
 	return nil
 }
 
-// landed returns pos if the message there is msg, which was sent twice, and ErrFenced if it is another.
+// landed returns pos if the message there is msg, which was sent twice, and ErrFenced if it is another one.
 func (l *alone) landed(msg []byte, pos uint64) (uint64, error) {
 	stored, _, err := l.look(l.store.life, pos)
 	if err != nil {

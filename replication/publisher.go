@@ -14,8 +14,8 @@ const (
 	// in-process connection is a rendezvous with its reader, which costs more than copying this much.
 	oneWrite = 32 << 10
 
-	// overdue is the time after which, and at which interval, the stream's health is checked while an acknowledgement is
-	// missing.
+	// overdue is how long an acknowledgement may be missing before the stream's health is checked, and the interval of
+	// further checks.
 	overdue = time.Second
 )
 
@@ -80,7 +80,7 @@ func (p *publisher) publish(msg []byte, last uint64) (uint64, error) {
 	return p.position()
 }
 
-// check runs when an acknowledgement is overdue. publish waits for a slow disk without limit, but a stream that has
+// check runs when an acknowledgement is overdue. publish waits for a slow disk without a limit, but a stream that has
 // failed to write never answers.
 func (p *publisher) check() {
 	if err := p.usable(); err != nil {

@@ -9,7 +9,7 @@ import (
 	"github.com/nats-io/nats-server/v2/server"
 )
 
-// Raft is what a node knows of a group of nodes that elect a leader: those of a log, or those of the cluster.
+// Raft is this node's knowledge of a group of nodes that elect a leader: those of a log, or all of the cluster.
 type Raft struct {
 	Member bool   // the node is one of the group; everything else is zero otherwise
 	Leader string // the name of the leader's node; "" if there is none, or its name is not known yet
@@ -30,8 +30,8 @@ func (l *Log) Raft() Raft {
 	return srv.raftState(l.group(srv))
 }
 
-// Nudge has this node, a follower in the log's group, stand for election now instead of in some seconds. All rules of
-// an election hold. It does nothing on the leader, and none at all in a program that was built with the tag nolink.
+// Nudge makes this node, a follower in the log's group, stand for election now instead of some seconds later. All rules
+// of an election hold. It does nothing on the leader, nor in a program that was built with the tag nolink.
 //
 // The caller makes sure that the group has no leader, or a silent one, that a majority of its nodes is alive, and that
 // no election is under way: each call begins another.
@@ -44,8 +44,8 @@ func (l *Log) Nudge() error {
 	return nil
 }
 
-// Beat has this node, if it leads the log's group, tell the others so now: after an election they may not know
-// otherwise for a second.
+// Beat makes this node, if it leads the log's group, tell the others so now: after an election they may not know for a
+// second.
 func (l *Log) Beat() {
 	srv, err := l.store.server()
 	if err != nil {
@@ -56,8 +56,8 @@ func (l *Log) Beat() {
 	}
 }
 
-// LeadHere asks the leader of the log's group to let this node lead in its place, which makes appends faster. It does
-// not wait, and nothing is promised.
+// LeadHere asks the leader of the log's group to let this node lead instead, which makes appends faster. It does not
+// wait, and promises nothing.
 func (l *Log) LeadHere() error {
 	srv, err := l.store.server()
 	if err != nil || srv.isOutside() {
@@ -98,9 +98,9 @@ func (s *Store) NudgeMeta() error {
 // Durable reports whether logs outlive their processes.
 func (s *Store) Durable() bool { return s.cfg.Cluster == nil || !s.cfg.Cluster.Memory }
 
-// Exclude removes a node that will not come back from the group of all nodes, so that a majority of the others suffices
-// from then on to make logs. It returns when that is done, or was before; and the cause of ctx's end, after which it
-// may still be done. It needs a majority with the node.
+// Exclude removes a node that will not come back from the group of all nodes. From then on a majority of the others
+// suffices to make logs; the removal itself needs a majority that counts the node. It returns when that is done, or was
+// before, and the cause of ctx's end, after which it may still be done.
 func (s *Store) Exclude(ctx context.Context, node string) error {
 	srv, err := s.server()
 	if err != nil {

@@ -114,7 +114,7 @@ func (r *reader) fetch(f *fetcher) (found bool, err error) {
 	return r.next > began, err
 }
 
-// follow takes messages as the server tells of them, after those that are there, and fetches what it was not told.
+// follow takes messages as the server publishes them, after those that exist, and fetches those that it missed.
 func (r *reader) follow(ctx context.Context, srv *embedded, f *fetcher) error {
 	t, err := srv.tail(r.log.id)
 	if err != nil {
@@ -135,7 +135,7 @@ func (r *reader) follow(ctx context.Context, srv *embedded, f *fetcher) error {
 	}
 }
 
-// listen takes messages that the server tells of until it is worth while to fetch some.
+// listen takes published messages until it has to fetch some.
 func (r *reader) listen(ctx context.Context, t *tail) error {
 	for {
 		queue, last, err := t.take()

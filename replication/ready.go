@@ -7,8 +7,8 @@ import (
 	"os"
 )
 
-// ready implements home. The state is that of the newest good snapshot, if the log goes on after it: otherwise the log
-// was shortened while this node was away, or the node is new, and another node's snapshot is fetched.
+// ready loads the state of the newest good snapshot if the log goes on after it. Otherwise the log was shortened while
+// this node was away, or the node is new, and it fetches another node's snapshot.
 func (l *shared) ready(ctx context.Context) error {
 	ctx, cancel := l.bound(ctx)
 	defer cancel()
@@ -64,7 +64,7 @@ func (l *shared) newest() (uint64, SnapshotHeader, error) {
 	return 0, SnapshotHeader{}, nil
 }
 
-// usable implements home: snapshots of a log that the cluster has lost are of no use.
+// usable returns false for damaged snapshots, and for all of a log that the cluster has lost.
 func (l *shared) usable(position uint64) bool {
 	l.stateMu.Lock()
 	defer l.stateMu.Unlock()

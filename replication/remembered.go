@@ -7,7 +7,7 @@ import (
 	"path/filepath"
 )
 
-// remembered returns the logs that the folder remembers, and that are not there.
+// remembered returns the logs that the folder remembers and that do not exist.
 func (s *Store) remembered() (ids []logID, err error) {
 	dirs, err := os.ReadDir(filepath.Join(s.folder.path, snapshotsFolder))
 	if errors.Is(err, os.ErrNotExist) {

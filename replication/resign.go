@@ -6,9 +6,9 @@ import (
 	"github.com/gospaces/gospaces/internal/record"
 )
 
-// Resign ends the epoch of this process, the primary, after the append under way, and names the store that is to claim
-// the log next, or "", and tells what the clock of the primary shows. What is appended then fails with ErrNotPrimary,
-// until Claim succeeds. It returns the errors of Append; after ErrFailed it is unknown whether the log tells of it.
+// Resign ends the epoch of this process, the primary, after the append under way. It names the store that is to claim
+// the log next, or "", and tells the primary's clock. Later appends fail with ErrNotPrimary until Claim succeeds. It
+// returns the errors of Append; after ErrFailed it is unknown whether the log tells of it.
 func (l *Log) Resign(heir string, clock record.Clock) error {
 	l.mu.Lock()
 	defer l.mu.Unlock()

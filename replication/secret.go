@@ -12,14 +12,14 @@ import (
 	"time"
 )
 
-// Nodes that share a key know each other by certificates: from the key, and the name of the cluster, follows an
-// authority, which each node has for itself. By it a node certifies itself at its start, and judges others. So a secret
-// that all have needs no files, and what nodes send is encrypted.
+// Nodes that share a key authenticate each other by certificates. The key and the name of the cluster determine an
+// authority, which each node derives for itself; at its start it certifies itself with it, and it checks others against
+// it. So one shared secret needs no files, and what nodes send is encrypted.
 
-// nodesName is the name in the certificates of all nodes: it tells nothing.
+// nodesName is the name in the certificates of all nodes. It has no meaning.
 const nodesName = "gospaces"
 
-// tls returns what nodes show and ask of each other; nil if they are all of this machine and nothing is set.
+// tls returns the TLS configuration between nodes; nil if they are all on this machine and nothing is set.
 func (c *Cluster) tls() (*tls.Config, error) {
 	switch {
 	case c.TLS != nil:
@@ -77,7 +77,7 @@ func keyed(key []byte, cluster string) (*tls.Config, error) {
 	}), nil
 }
 
-// certificate returns the template of one that is always valid, whatever the clocks of nodes say: it lasts as long as
+// certificate returns the template of a certificate that is valid whatever the clocks of nodes say. It lasts as long as
 // the process.
 func certificate(name string, usage x509.KeyUsage) *x509.Certificate {
 	return &x509.Certificate{

@@ -7,8 +7,8 @@ import (
 	"path/filepath"
 )
 
-// seen is how far a log had come a moment ago, and during which run of the machine. While that run lasts, the operating
-// system has everything written by then. It is noted about once a second, and not synced.
+// seen is how far a log had come a moment ago, and in which run of the machine. During that run the operating system
+// has everything written by then. It is noted about once a second, and not synced.
 type seen struct {
 	Incarnation string `json:"incarnation"`
 	Position    uint64 `json:"position"`

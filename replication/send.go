@@ -10,18 +10,18 @@ import (
 )
 
 const (
-	// patience is how long a message may take to be acknowledged before it is sent again, and patienceBytes how many bytes
-	// of it add another millisecond.
+	// patience is how long an acknowledgement may take before the message is sent again. Each patienceBytes of the
+	// message add a millisecond.
 	patience      = 250 * time.Millisecond
 	patienceBytes = 16 << 10
 
-	// sendPause is the time before a message is sent again that was refused for the moment.
+	// sendPause is the pause before a message that was refused for the moment is sent again.
 	sendPause = 10 * time.Millisecond
 )
 
-// publish implements home. The message is sent to the same position, and to the stream's current leader, until that is
-// known to have stored it, or another message to be there: it is stored once at most, and there is nothing else that
-// the log could take. So without a majority of its nodes a log waits.
+// publish sends the message to the stream's current leader, always for the same position, until it is known that the
+// leader has stored it, or another message is there. So it is stored at most once, and the log can take nothing else
+// meanwhile. Without a majority of its nodes a log waits.
 func (l *shared) publish(ctx context.Context, msg []byte, last uint64) (uint64, error) {
 	l.since.Store(int64(time.Since(started)))
 	defer l.since.Store(0)
@@ -44,7 +44,7 @@ func (l *shared) publish(ctx context.Context, msg []byte, last uint64) (uint64, 
 	}
 }
 
-// hold waits before a message is sent again, after an error. It returns an error if that is not to be.
+// hold waits before a message is sent again after an error. It returns an error if it must not be sent again.
 func (l *shared) hold(ctx context.Context, err error) error {
 	if !errors.Is(err, os.ErrDeadlineExceeded) {
 		_ = pause(ctx, sendPause)
@@ -69,13 +69,13 @@ func (l *shared) send(msg []byte, last uint64) (pos uint64, err error) {
 	return pos, err
 }
 
-// again reports whether a publisher can be used again after an error.
+// again reports whether a publisher can be used after an error.
 func again(err error) bool {
 	return errors.Is(err, errUnserved) || errors.Is(err, os.ErrDeadlineExceeded)
 }
 
-// attempt sends a message, and waits for its acknowledgement for a while: os.ErrDeadlineExceeded tells that there was
-// none, and the publisher can be used again. Answers to other messages are passed over.
+// attempt sends a message, and waits for its acknowledgement for a while. It returns os.ErrDeadlineExceeded if there
+// was none; then the publisher can be used again. Answers to other messages are skipped.
 func (p *publisher) attempt(msg []byte, last uint64) (uint64, error) {
 	if err := p.send(msg, last); err != nil {
 		return 0, err
@@ -109,8 +109,8 @@ func (l *shared) landedAt(ctx context.Context, msg []byte, pos uint64) (uint64, 
 	return pos, nil
 }
 
-// Overdue returns for how long the append under way, if there is one, has waited for its acknowledgement. It does not
-// block. In a process that is alone it is 0.
+// Overdue returns how long the append under way has waited for its acknowledgement; 0 if there is none, and in a server
+// that is alone. It does not block.
 func (l *Log) Overdue() time.Duration {
 	s, ok := l.home.(*shared)
 	if !ok {
@@ -123,5 +123,5 @@ func (l *Log) Overdue() time.Duration {
 	return time.Since(started) - time.Duration(since)
 }
 
-// started is the beginning of time for this process.
+// started is the reference for times in this process.
 var started = time.Now()

@@ -72,14 +72,14 @@ func (l *serverLog) Errorf(format string, v ...any) {
 	l.log.Error("nats_server", "text", text)
 }
 
-// unreached is the error about a node that is not there yet, or not any more.
+// unreached is the error about a node that is not there.
 const unreached = "Error trying to connect to route (attempt %v): %v"
 
 // routeFails separates the address and the problem in an error about a connection with another node.
 const routeFails = " - rid:"
 
-// isStranger reports whether the error of a connection with another node says that the node does not have this one's
-// secret, or belongs to another cluster.
+// isStranger reports whether the error of a connection says that the other node does not have this one's secret, or
+// belongs to another cluster.
 func isStranger(reason string) bool {
 	return strings.HasSuffix(reason, " - authentication error") ||
 		strings.Contains(reason, "cluster name") && strings.Contains(reason, "does not match") ||
@@ -90,8 +90,8 @@ func isStranger(reason string) bool {
 // duplicate comes before the quoted name in the error about a node that has this one's name.
 const duplicate = "Remote server has a duplicate name: "
 
-// twin logs that another node with this one's name has connected. After a restart of its machine that may be what is
-// left of this node's last process.
+// twin logs that another node with this one's name has connected. After a restart of the machine it may be a remainder
+// of this node's last process.
 func (l *serverLog) twin(name string) {
 	l.once(slog.LevelError, "node_name_twice", "node", name,
 		"why", fmt.Sprintf("another node with the name %q is connected to this cluster: if that goes on, stop it, or "+
@@ -151,14 +151,14 @@ func (l *serverLog) Warnf(format string, v ...any) {
 }
 
 // chosen are warnings about intended settings: the password is random and never leaves the process, and a large message
-// is as large as the write call that it makes durable.
+// needs a write call as large, which makes it durable.
 var chosen = map[string]bool{
 	"Plaintext passwords detected, use nkeys or bcrypt":                                     true,
 	"Maximum payloads over %v are generally discouraged and could lead to poor performance": true,
 }
 
-// usual reports whether a warning is about what happens in each cluster: the server knows no leader before there is
-// one, and writes down what logs there are from time to time.
+// usual reports whether a warning is about what happens in every cluster: before there is a leader the server knows
+// none, and from time to time it writes down which logs there are.
 func usual(text string) bool {
 	return text == "Waiting for routing to be established..." ||
 		text == "JetStream has not established contact with a meta leader" ||
@@ -173,7 +173,7 @@ func aboutIndex(format string) bool {
 			strings.Contains(format, "] Recovering stream state from index errored"))
 }
 
-// Notices of the server are details to this program.
+// The server's notices are debug messages of this program.
 func (l *serverLog) Noticef(format string, v ...any) {
 	l.log.Debug("nats_server", "text", fmt.Sprintf(format, v...))
 }

@@ -2,8 +2,7 @@ package replication
 
 import "fmt"
 
-// SettingError is a setting that is wrong or missing. The configuration of a Store, or of a program that has one,
-// returns one for each, joined.
+// SettingError is a setting that is wrong or missing. Functions that check a configuration return one for each, joined.
 type SettingError struct {
 	Setting string // the field, as in "Cluster.Key"
 	Problem string // what is wrong, as the predicate of a sentence about the field; it may name others

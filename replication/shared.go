@@ -15,8 +15,8 @@ const (
 	readPause = 20 * time.Millisecond
 )
 
-// shared is the home of a log that several nodes of a cluster have. No files are guarded: what a majority has exists.
-// But nodes are away, or behind, and then another try is all that helps; so calls go on until their contexts end.
+// shared is the home of a log that several nodes of a cluster have. It guards no files: what a majority has exists. But
+// nodes can be away or behind, and then only another try helps; so calls go on until their contexts end.
 type shared struct {
 	*Log
 	srv     *embedded
@@ -39,8 +39,8 @@ func newShared(s *Store, srv *embedded, id logID) *shared {
 	return l
 }
 
-// openShared returns a log of a cluster once a node answers for it. One that this node has is not waited for: it may
-// have no leader, which its caller is to see.
+// openShared returns a log of a cluster once a node answers for it. It does not wait for a log that this node has: it
+// may have no leader, which the caller is to see.
 func (s *Store) openShared(ctx context.Context, id logID) (*Log, error) {
 	srv, err := s.server()
 	if err != nil {
@@ -70,7 +70,7 @@ func (s *Store) openShared(ctx context.Context, id logID) (*Log, error) {
 	}
 }
 
-// lacks reports whether the leader of the cluster knows of no such log.
+// lacks reports whether the leader of the cluster knows no such log.
 func (e *embedded) lacks(ctx context.Context, id logID) bool {
 	ctx, cancel := context.WithTimeout(ctx, askTimeout)
 	defer cancel()
@@ -88,10 +88,8 @@ func pause(ctx context.Context, d time.Duration) error {
 	}
 }
 
-// present implements home.
 func (l *shared) present() error { return l.store.gone() }
 
-// admit implements home.
 func (l *shared) admit(n int) error {
 	if err := l.present(); err != nil || l.store.cfg.Cluster.Memory {
 		return err
@@ -99,8 +97,7 @@ func (l *shared) admit(n int) error {
 	return l.store.disk.admit(n)
 }
 
-// catchUp implements home: the end is what can be read now. This node may lag behind; that nothing is missing a claim
-// finds out.
+// catchUp reads what can be read now. This node may lag behind; a claim finds out whether something is missing.
 func (l *shared) catchUp(
 	ctx context.Context, after uint64, apply func(record.Group) error, progress func(done, total uint64),
 ) (end uint64, err error) {
@@ -120,15 +117,14 @@ func (l *shared) catchUp(
 	})
 }
 
-// reaches implements home: it shows when the first message is read.
+// reaches returns nil: the first message that is read shows it.
 func (l *shared) reaches(context.Context, uint64) error { return nil }
 
-// gap implements home: messages are removed from the beginning only.
+// gap always returns an error: messages are removed from the beginning only.
 func (l *shared) gap(next uint64, found message) error {
 	return fmt.Errorf("%w: %d; the log begins at %d", ErrPosition, next, found.pos)
 }
 
-// unproven implements home.
 func (l *shared) unproven(position uint64) mark {
 	if at := l.known(); !at.read && at.position == position {
 		return at
@@ -136,7 +132,6 @@ func (l *shared) unproven(position uint64) mark {
 	return mark{}
 }
 
-// learned implements home.
 func (l *shared) learned(m message) error {
 	as, _, ok := claimOf(m.data)
 	if !ok {
@@ -148,7 +143,7 @@ func (l *shared) learned(m message) error {
 	return l.recognize(as, m.pos)
 }
 
-// remember notes on this node that the log has begun, and how often it was lost: if it comes back empty it was lost.
+// remember notes on this node that the log has begun, and how often it was lost. A log that comes back empty was lost.
 func (l *shared) remember(as intent) error {
 	if l.Incarnation() == as.incarnation && as.loss == 0 {
 		return nil // as before
@@ -176,7 +171,6 @@ func (l *shared) made() (string, error) {
 	return localMetadata(l.srv.srv, l.id.stream())[metaIncarnation], nil
 }
 
-// stamp implements home.
 func (l *shared) stamp(ctx context.Context, position uint64) (int64, error) {
 	if at := l.known(); at.position == position && at.time != 0 {
 		return at.time, nil
@@ -196,20 +190,15 @@ func (l *shared) stamp(ctx context.Context, position uint64) (int64, error) {
 	return 0, fmt.Errorf("%w: position %d: %w", ErrFailed, position, errUnread)
 }
 
-// reach implements home.
 func (l *shared) reach(uint64) error { return nil }
 
-// purgeable implements home: the message at the position of a snapshot stays, for it proves that both belong together.
+// purgeable keeps the message at the position of a snapshot, which proves that both belong together.
 func (l *shared) purgeable(before uint64) uint64 { return max(before, 1) - 1 }
 
-// purging implements home.
 func (l *shared) purging(fn func() error) error { return fn() }
 
-// restarted implements home.
 func (l *shared) restarted() {}
 
-// shut implements home.
 func (l *shared) shut() { l.store.served.Delete(l) }
 
-// stopped implements home.
 func (l *shared) stopped() {}

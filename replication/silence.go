@@ -8,14 +8,14 @@ import (
 	"time"
 )
 
-// A request for messages may go to a node that has stopped, and will not be answered. The next may go to another.
+// A request for messages may go to a node that has stopped, and is never answered. The next may go to another node.
 
 const (
-	// firstLimit is how long a reader waits for an answer. It waits twice as long each time that there is none, up to
-	// lastLimit, for a slow network is no different.
+	// firstLimit is how long a reader waits for an answer at first. Each missing answer doubles it, up to lastLimit: a
+	// slow network looks the same.
 	firstLimit, lastLimit = 300 * time.Millisecond, 5 * time.Second
 
-	// silencePause is after what time without such an end it begins anew.
+	// silencePause is the time without a missing answer after which the limit begins anew.
 	silencePause = 10 * time.Second
 )
 
@@ -36,23 +36,22 @@ func (s *silence) limit(now time.Time) time.Duration {
 	return min(firstLimit<<min(s.count, 8), lastLimit)
 }
 
-// note notes that an answer did not come in time.
+// note records that an answer did not come in time.
 func (s *silence) note(now time.Time) {
 	s.mu.Lock()
 	defer s.mu.Unlock()
 	s.count, s.last = s.count+1, now
 }
 
-// await implements home: what there is this node need not know.
+// await does not wait: this node need not know what the log has.
 func (l *shared) await(context.Context, uint64) error { return nil }
 
-// absent implements home: this node lags behind.
+// absent waits for a moment: this node lags behind.
 func (l *shared) absent(ctx context.Context, _ uint64) error { return pause(ctx, lagPause) }
 
-// limit implements home.
 func (l *shared) limit() time.Duration { return l.silence.limit(time.Now()) }
 
-// unanswered implements home: another try may help, however long that takes.
+// unanswered waits for a moment: another try may help, however long that takes.
 func (l *shared) unanswered(ctx context.Context, _ *embedded, _ bool, err error) error {
 	if errors.Is(err, os.ErrDeadlineExceeded) {
 		l.silence.note(time.Now())

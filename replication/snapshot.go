@@ -16,7 +16,7 @@ import (
 	"github.com/gospaces/gospaces/internal/record"
 )
 
-// A snapshot file is a magic line, a header, and blocks of records: each is its size (4 bytes), a checksum (4 bytes,
+// A snapshot file is a magic line, a header, and blocks of records. A block is its size (4 bytes), a checksum (4 bytes,
 // over the number of the block and what follows) and the bytes. The header, in JSON, is block 0. A block without bytes
 // is the last.
 
@@ -60,8 +60,8 @@ type Snapshot struct {
 // unfinishedSnapshot begins the name of a file until the snapshot is complete.
 const unfinishedSnapshot = ".snapshot-"
 
-// Snapshot begins a snapshot of the state that the log makes up to a position, where the clock of its primary was as
-// told. Commit or Abort must follow.
+// Snapshot begins a snapshot of the state at a position of the log; clock is that of its primary. Commit or Abort must
+// follow.
 func (l *Log) Snapshot(position uint64, clock record.Clock) (*Snapshot, error) {
 	l.stateMu.Lock()
 	origin := l.origin
@@ -203,8 +203,8 @@ func ReadSnapshotAs(in io.Reader,
 	return h, err
 }
 
-// Restore makes the state of an empty log what a snapshot, of another log as a rule, says: Load and CatchUp go on from
-// there. It returns the snapshot's header, and ErrBadSnapshot if it is damaged; nothing has changed then.
+// Restore makes a snapshot, usually of another log, the state of an empty log: Load and CatchUp go on from there. It
+// returns the snapshot's header, or ErrBadSnapshot if it is damaged; then nothing has changed.
 func (l *Log) Restore(in io.Reader) (SnapshotHeader, error) {
 	if l.store.cfg.Cluster != nil {
 		return SnapshotHeader{}, errCluster
@@ -301,7 +301,7 @@ func (r *blockReader) next() ([]byte, error) {
 	return b, nil
 }
 
-// read reads n bytes. The buffer grows with the data, not with what a damaged length announces.
+// read reads n bytes. The buffer grows with the data, not by what a damaged length announces.
 func (r *blockReader) read(n int) (b []byte, err error) {
 	b = r.buf[:0]
 	for len(b) < n && err == nil {

@@ -15,7 +15,7 @@ import (
 	"github.com/gospaces/gospaces/internal/record"
 )
 
-// keptSnapshots is the number of snapshots kept for a log: the newest, and one in case that is damaged.
+// keptSnapshots is the number of snapshots kept for a log: the newest, and one in reserve.
 const keptSnapshots = 2
 
 // SnapshotDir returns the folder of the log's snapshots, which may not exist yet.
@@ -96,9 +96,9 @@ func (l *Log) removeOldSnapshots() error {
 	return errors.Join(errs...)
 }
 
-// Load hands over the newest good snapshot and returns its position: CatchUp goes on from there. A snapshot that is
-// damaged is reported, and the one before is taken; ErrNewer is returned at once. It returns 0, and calls nothing, if
-// there is none, and ErrBadSnapshot if nothing but damaged ones is left of the space. fn gets whole records, valid only
+// Load calls fn with the newest good snapshot and returns its position: CatchUp goes on from there. It reports a
+// damaged snapshot and takes the one before; it returns ErrNewer at once. It returns 0, without a call, if there is
+// none, and ErrBadSnapshot if only damaged ones are left of the space. fn gets whole records, which are valid only
 // during the call; after an error of fn, which Load returns, the state that it was making is of no use. progress, if
 // not nil, gets bytes.
 func (l *Log) Load(
@@ -143,8 +143,8 @@ func (l *Log) Load(
 	return 0, clock, nil
 }
 
-// Distrust removes the snapshots on this node, because the states that they lead to were found wrong: Load then goes on
-// from that of another node, or from the beginning of the log. It must not be called while one is taken.
+// Distrust removes the snapshots on this node, because they lead to wrong states: Load then goes on from that of
+// another node, or from the beginning of the log. It must not be called while one is taken.
 func (l *Log) Distrust() error {
 	positions, err := l.Snapshots()
 	if err != nil {
@@ -159,7 +159,7 @@ func (l *Log) Distrust() error {
 	return errors.Join(errs...)
 }
 
-// discount records that a snapshot is damaged: another one must be kept in case of damage.
+// discount records that a snapshot is damaged, so that another is kept in reserve.
 func (l *Log) discount(position uint64) {
 	l.stateMu.Lock()
 	defer l.stateMu.Unlock()
@@ -175,7 +175,7 @@ func (l *Log) recount(position uint64) {
 	l.damaged = slices.DeleteFunc(l.damaged, func(p uint64) bool { return p == position })
 }
 
-// fits returns an error if a snapshot does not belong to this log, as far as that is known.
+// fits returns an error if a snapshot is known not to belong to this log.
 func (l *Log) fits(h SnapshotHeader, position uint64) error {
 	known := l.Incarnation()
 	if known != "" && h.Incarnation != known || h.Position != position {
@@ -236,8 +236,8 @@ func (l *Log) claimsUpTo(position uint64) []uint64 {
 	return slices.Clone(l.claims.at[:n])
 }
 
-// Purge removes the messages before a position from the log, permanently. Positions do not change. It never removes
-// messages needed to continue from the older of the kept snapshots, nor anything while there are fewer good ones. It
+// Purge permanently removes the messages before a position from the log. Positions do not change. It keeps messages
+// that are needed to continue from the older of the kept snapshots, and all of them while there are fewer good ones. It
 // returns ErrFull if the disk has hardly any free space.
 func (l *Log) Purge(ctx context.Context, before uint64) error {
 	positions, err := l.goodSnapshots()

@@ -29,8 +29,8 @@ type Store struct {
 	end   context.CancelCauseFunc
 	close func() error // once
 
-	// running is held for writing while the server is started and stopped, so that calls that need it wait for that.
-	// It is taken after opening, and after the locks of logs.
+	// running is held for writing while the server is started or stopped, so that calls that need it wait. It is taken
+	// after opening, and after the locks of logs.
 	running sync.RWMutex
 	srv     *embedded // guarded by running; nil after a failed restart, or Close
 
@@ -48,7 +48,7 @@ type Store struct {
 
 // Open opens the folder and starts the embedded server. It returns once all logs are recovered, without a time limit,
 // or ctx ends; in that case the folder may stay locked for a while. It refuses a folder that another process has open,
-// or that was created in another mode. Logs that are damaged, or have lost something, are refused by Log, unless
+// or that was created in another mode. Log refuses logs that are damaged, or have lost something, unless
 // Config.AcceptLoss repairs them.
 func Open(ctx context.Context, cfg Config) (*Store, error) {
 	cfg, err := cfg.withDefaults()
@@ -83,7 +83,7 @@ func Open(ctx context.Context, cfg Config) (*Store, error) {
 // ID returns the identity of the folder, which is created with it.
 func (s *Store) ID() string { return s.folder.id }
 
-// Finish allows a folder begun with Config.Unfinished to be opened. Its content should be on disk by then, as with
+// Finish lets a folder begun with Config.Unfinished be opened. Its content should be on disk by then, as with
 // Config.Sync.
 func (s *Store) Finish() error { return s.folder.finish() }
 
@@ -141,8 +141,8 @@ func (s *Store) runs(srv *embedded) bool {
 	return err == nil && now == srv
 }
 
-// heal restarts the server if the stream cannot be used as it is: after a write error that is the only way to continue.
-// Other logs only pause.
+// heal restarts the server if the stream cannot be used: after a write error that is the only way to continue. Other
+// logs only pause.
 func (s *Store) heal(ctx context.Context, stream string) error {
 	if srv, err := s.server(); err == nil && srv.usable(stream) == nil {
 		return nil

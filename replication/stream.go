@@ -13,8 +13,8 @@ import (
 	"github.com/nats-io/nats.go/jetstream"
 )
 
-// Spaces returns the spaces that have logs, or of which the folder remembers one, by name, with the numbers of these
-// partitions, sorted.
+// Spaces returns the spaces that have logs, or of which the folder remembers one, with the sorted numbers of these
+// partitions.
 func (s *Store) Spaces(ctx context.Context) (map[string][]int, error) {
 	srv, err := s.server()
 	if err != nil {
@@ -50,9 +50,9 @@ func (s *Store) Spaces(ctx context.Context) (map[string][]int, error) {
 }
 
 // Log returns the log of a partition, and creates it if it does not exist. In a cluster it creates none: it returns
-// ErrNoLog, and waits for a log that other nodes have until one of them serves it. Each partition has one Log: later
-// calls return the same. It returns ErrLost or ErrDamaged for a log that has lost something acknowledged, and leaves
-// its files unchanged.
+// ErrNoLog, and waits for a log of other nodes until one of them serves it. Each partition has one Log: later calls
+// return the same. It returns ErrLost or ErrDamaged for a log that has lost something acknowledged, and leaves its
+// files unchanged.
 func (s *Store) Log(ctx context.Context, space string, partition int) (*Log, error) {
 	id := logID{space, partition}
 	if err := id.valid(); err != nil {
@@ -98,9 +98,9 @@ func (s *Store) open(ctx context.Context, id logID) (*Log, error) {
 	return l.Log, nil
 }
 
-// Replica returns another view of the log of a partition that exists, under a name of its own, with which it claims the
-// log: as another process of a cluster has it. It knows of the others what the log tells, and follows them if
-// Config.Followers is set. It is closed with the store.
+// Replica returns another view of the log of a partition that exists, with a name of its own to claim it, as another
+// process of a cluster has it. It learns of the others from the log, and follows them if Config.Followers is set. It is
+// closed with the store.
 func (s *Store) Replica(ctx context.Context, space string, partition int, name string) (*Log, error) {
 	if s.cfg.Cluster != nil {
 		return nil, errCluster
@@ -159,7 +159,7 @@ func (s *Store) stream(ctx context.Context, srv *embedded, id logID) (*jetstream
 	return st.CachedInfo(), nil
 }
 
-// makeStream creates the stream of a log of which the folder remembers nothing, or one in place of a lost stream.
+// makeStream creates the stream of a log of which the folder remembers nothing, or one to replace a lost stream.
 func (s *Store) makeStream(ctx context.Context, srv *embedded, id logID) (jetstream.Stream, error) {
 	if !s.cfg.AcceptLoss {
 		if err := s.forgotten(id); err != nil {

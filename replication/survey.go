@@ -37,8 +37,8 @@ type piece struct {
 	noted      uint64 // the highest position in a record that is not a message
 }
 
-// surveyLog surveys the files of a log: all of them, or the last ones that show where it ends. It returns the cause of
-// ctx's end if ctx ends first.
+// surveyLog surveys the files of a log: all of them, or the last ones, which show where it ends. It returns the cause
+// if ctx ends first.
 func (f *folder) surveyLog(ctx context.Context, id logID, all bool) (*survey, error) {
 	s := &survey{id: id, dir: f.messagesDir(id), all: all}
 	var err error
@@ -112,8 +112,8 @@ func (f *blockFile) piece(at int) (piece, int) {
 // joins reports whether the first message of a piece follows a position.
 func (p piece) joins(last uint64) bool { return p.from <= last+1 || p.follows == last }
 
-// fault returns ErrDamaged, which names what cannot be read, or is missing. It ignores files without messages after a
-// position that is known otherwise.
+// fault returns ErrDamaged, naming what cannot be read or is missing. It ignores files without messages after a known
+// position.
 func (s *survey) fault(known uint64) error {
 	for _, d := range s.damaged {
 		if s.concerns(d, known) {

@@ -25,8 +25,8 @@ func (f *folder) messagesDir(id logID) string {
 	return filepath.Join(f.streamDir(id), "msgs")
 }
 
-// syncFiles makes what the embedded server has written of the log durable. Without Sync it does so itself, but only now
-// and then.
+// syncFiles makes what the embedded server has written of the log durable. Without Sync the server does so only now and
+// then.
 func (l *alone) syncFiles() error {
 	dir := l.store.folder.messagesDir(l.id)
 	last, err := lastFile(dir)

@@ -7,9 +7,9 @@ import (
 	"time"
 )
 
-// tail is what the server tells of a log as it grows: with Config.Followers it publishes each message again once the
-// message is stored. There is no consumer on the server, and nothing is asked of it, so a tail goes on whichever server
-// of a cluster leads the log. It is told each message at most once: a reader that finds one missing fetches it.
+// tail receives a log as it grows: with Config.Followers the server publishes each message again once it is stored. It
+// needs no consumer on the server and asks it for nothing, so a tail goes on whichever server of a cluster leads the
+// log. Each message comes at most once; a reader that misses one fetches it.
 type tail struct {
 	conn  *conn
 	ended chan struct{} // closed when the connection has ended
@@ -23,13 +23,13 @@ type tail struct {
 }
 
 const (
-	// tailBytes bounds what is kept for a reader that is slower than the log. The rest it fetches.
+	// tailBytes bounds what is kept for a reader that is slower than the log. It fetches the rest.
 	tailBytes = 1 << 20
 
-	// lookPause is how often the reader of a tail looks into the log by itself: the last message may have been missed.
+	// lookPause is how often the reader of a tail looks into the log: it may have missed the last message.
 	lookPause = time.Second
 
-	// lagPause is how long such a reader waits for a message that was told and cannot be fetched yet.
+	// lagPause is how long such a reader waits for a published message that cannot be fetched yet.
 	lagPause = 5 * time.Millisecond
 )
 
@@ -68,7 +68,7 @@ func (t *tail) receive() (m message, err error) {
 	return m, err
 }
 
-// put keeps a copy of a message for the reader, if there is room, or why there are no more.
+// put keeps a copy of a message for the reader if there is room, or the error that ends the tail.
 func (t *tail) put(m message, err error) {
 	t.mu.Lock()
 	defer t.mu.Unlock()
@@ -84,7 +84,7 @@ func (t *tail) put(m message, err error) {
 	}
 }
 
-// take returns what has come, and the highest position that was told.
+// take returns the messages that have come, and the highest position that was published.
 func (t *tail) take() (queue []message, last uint64, err error) {
 	t.mu.Lock()
 	defer t.mu.Unlock()

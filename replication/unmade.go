@@ -10,8 +10,8 @@ import (
 )
 
 // endUnmade removes the folders of logs that were never completely created, before the embedded server starts: the
-// server creates the folder of a stream first and describes the stream afterwards, and would not start with the remains
-// of a kill in between. Such a folder has no message, so nothing is lost; a folder with messages stays.
+// server creates the folder of a stream first and describes the stream afterwards, and would not start with what a kill
+// in between leaves. Such a folder has no message, so nothing is lost; a folder with messages stays.
 func (f *folder) endUnmade(logger *slog.Logger) error {
 	dirs, err := os.ReadDir(f.streamsDir())
 	if errors.Is(err, os.ErrNotExist) {

@@ -11,8 +11,8 @@ import (
 	"github.com/gospaces/gospaces/internal/fsync"
 )
 
-// witness is a folder's record of a log, outside the log's own files, together with its snapshots: by it a lost log, or
-// a lost end, is noticed before new entries get the identities of lost ones. It does not exist before the log is first
+// witness is a folder's record of a log, outside the log's own files. Together with the snapshots it shows that a log,
+// or its end, is lost before new entries get the identities of lost ones. It does not exist before the log is first
 // claimed.
 type witness struct {
 	Stream      string `json:"stream"`            // identity of the stream that holds the log, made with it
@@ -68,8 +68,8 @@ func (f *folder) syncSnapshots(id logID) error {
 	return nil
 }
 
-// reach implements home: it makes the log durable up to a position, and records that. Before the log is first claimed
-// it does nothing: a restored log begins after its snapshot.
+// reach makes the log durable up to a position, and records that. Before the log is first claimed it does nothing: a
+// restored log begins after its snapshot.
 func (l *alone) reach(position uint64) error {
 	w, err := l.store.folder.readWitness(l.id)
 	if err != nil || w.Stream == "" || w.Lost || position <= w.Reached {
@@ -84,8 +84,8 @@ func (l *alone) reach(position uint64) error {
 	return l.store.writeWitness(l.id, w)
 }
 
-// noteClaim notes that the log has a primary again, whose claim is at a position: it has told what was lost. Without
-// Sync the claim is not on the disk yet, and what the witness says of the end does not rise.
+// noteClaim records that the log has a primary again, whose claim at a position has told what was lost. Without Sync
+// the claim is not on the disk yet, and the end in the witness does not rise.
 func (l *alone) noteClaim(claim uint64) error {
 	w, err := l.store.folder.readWitness(l.id)
 	if err != nil {
