@@ -2,8 +2,8 @@ package partition
 
 import "time"
 
-// absences are the sessions without users, with one timer: after a restart these are all that the log knows, and their
-// time is over at the same moment. Guarded by Partition.mu.
+// absences are the sessions without users, with one timer: after a restart these are all sessions of the log, and they
+// end at the same moment. Guarded by Partition.mu.
 type absences struct {
 	txns, sessions []absence // whose transactions end next, and which end next; in the order of time
 	timer          *time.Timer

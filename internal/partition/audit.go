@@ -10,9 +10,9 @@ import (
 	"github.com/gospaces/gospaces/internal/record"
 )
 
-// Replicas of a partition compare their states. From time to time the primary appends a record which says that its
-// message ends an audited state. It and its followers draw an image of that state while they go on, and make a checksum
-// of it. The primary appends its own; a follower that has another does not go on from its state.
+// Replicas of a partition compare their states. From time to time the primary appends a record that marks the end of
+// its message as an audited state. It and its followers draw an image of that state while they go on, and compute its
+// checksum. The primary appends its own; a follower with another one discards its state.
 
 // audit is what a replica knows of audits. Guarded by Partition.mu.
 type audit struct {
@@ -27,7 +27,7 @@ type audit struct {
 	compared, differed uint64
 }
 
-// auditShare is how much longer the pause after an audit is, at least, than the audit.
+// auditShare is the minimum ratio of the pause after an audit to the time that the audit took.
 const auditShare = 20
 
 // errDiffers ends following.
@@ -89,7 +89,7 @@ func (m *Imaging) checksum() (engine.Checked, error) {
 	return engine.Checked{Position: position, Sum: to.sum}, err
 }
 
-// checksumming is the receiver of an image of which only the checksum is wanted.
+// checksumming receives an image of which only the checksum is wanted.
 type checksumming struct {
 	engine.Checksum
 	sum uint64
@@ -98,8 +98,8 @@ type checksumming struct {
 func (c *checksumming) Commit() error { c.sum = c.Sum(); return nil }
 func (*checksumming) Abort() error    { return nil }
 
-// auditAsFollower carries out the audits in the message that was just applied. One that begins while a snapshot is
-// taken is left out. The lock is held.
+// auditAsFollower makes the audits in the message that was just applied. It leaves out one that begins while a snapshot
+// is taken. The lock is held.
 func (p *Partition) auditAsFollower() {
 	a := &p.audit
 	for _, of := range p.e.Checksums {
@@ -129,8 +129,8 @@ func (p *Partition) auditAsFollower() {
 	})
 }
 
-// compareStates compares the checksum of this replica with that of the primary, once both are there. A follower that
-// differs leads no more: it makes its state anew. The lock is held.
+// compareStates compares the checksum of this replica with that of the primary, once both are known. A follower that
+// differs does not lead any more, and rebuilds its state. The lock is held.
 func (p *Partition) compareStates() {
 	a := &p.audit
 	if a.own.Position == 0 || a.own.Position != a.told.Position {
@@ -152,7 +152,7 @@ func (p *Partition) compareStates() {
 
 func hex(sum uint64) string { return fmt.Sprintf("%016x", sum) }
 
-// forgetState makes the state anew of a follower that differs from the primary: not from its own images, which may
+// forgetState makes a follower that differs from the primary rebuild its state, and not from its own images, which may
 // differ as well.
 func (p *Partition) forgetState() {
 	m, err := p.ReserveImage(p.ctx) // none is being taken now

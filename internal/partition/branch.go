@@ -11,7 +11,7 @@ import (
 )
 
 // Coordinator is told of transactions that span partitions. Its methods, except Committed, neither wait nor call a
-// partition, so they may be called with a partition's lock held.
+// partition: they may be called with a partition's lock held.
 type Coordinator interface {
 	// Dissolved reports that a transaction with branches elsewhere was aborted in its home.
 	Dissolved(home txn.Address, d txn.Decision)
@@ -45,10 +45,10 @@ func (p *Partition) Participant() txn.Local { return participant{p} }
 // participant turns the engine's steps of two-phase commit into calls that return when they are durable.
 type participant struct{ p *Partition }
 
-// errNoLease is an error of now for a partition that may not be the primary any more.
+// errNoLease is returned by now for a partition that may not be the primary any more.
 var errNoLease = fmt.Errorf("%w: it is not certain that the partition is still served here", call.ErrNotReady)
 
-// now runs a call of the engine whose outcome needs no log. An error, which may be told to the client, needs a lease.
+// now runs a call of the engine whose outcome needs no log. An error needs a lease, since the client may be told of it.
 func (s participant) now(op func(now int64) call.Result) error {
 	s.p.mu.Lock()
 	defer s.p.mu.Unlock()

@@ -2,7 +2,7 @@ package partition
 
 import "github.com/gospaces/gospaces/internal/call"
 
-// What a partition and those that call it have in common is in package call.
+// What a partition shares with its callers is in package call.
 type (
 	LSN          = call.LSN
 	Caller       = call.Caller

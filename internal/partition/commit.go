@@ -101,13 +101,13 @@ func (cs *commits) note(e *engine.Engine) {
 // unhurried is how long a batch may stay open while no call waits for it.
 const unhurried = time.Millisecond
 
-// hurries reports whether the open batch should be sent as soon as possible: it holds more than takes of transactions,
-// or a call waits for it. Usually a take is followed by its commit, which goes in the same batch.
+// hurries reports whether the open batch should be sent soon: a call waits for it, or it holds more than takes of
+// transactions. A take is usually followed by its commit, which goes in the same batch.
 func (cs *commits) hurries(e *engine.Engine) bool {
 	return len(e.Log) > e.Unhurried || len(cs.open.callers) > 0 || cs.ripened || cs.last
 }
 
-// ripen makes an open unhurried batch go to the log after a while.
+// ripen sends an open unhurried batch to the log after a while.
 func (cs *commits) ripen(e *engine.Engine) {
 	if !cs.open.ripening && len(e.Log) > record.HeaderSize && !cs.hurries(e) {
 		cs.open.ripening = true
@@ -133,28 +133,28 @@ func (cs *commits) openGroup() *group {
 	return cs.open.group
 }
 
-// rouse wakes the committer if there is something to do for it.
+// rouse wakes the committer if it has something to do.
 func (cs *commits) rouse(e *engine.Engine) {
 	if cs.idle && cs.inFlight == nil && (cs.last || cs.due(e)) {
 		cs.work.Signal()
 	}
 }
 
-// due reports whether there is a batch for the log, and no caller is about to add more.
+// due reports whether a batch is ready for the log and no caller is about to add to it.
 func (cs *commits) due(e *engine.Engine) bool {
 	return cs.bursts == 0 && (len(cs.sealed) > 0 || len(e.Log) > record.HeaderSize && cs.hurries(e))
 }
 
 const (
-	// brief is the size up to which a message is stored sooner than the committer would begin to.
+	// brief is the size up to which storing a message takes less time than waking the committer.
 	brief = 8 << 10
 
-	// promptly is how long a log may take for a message for its callers to wait for the next one.
+	// promptly is how long the log may take for a message if its callers are to wait for the next one.
 	promptly = 100 * time.Microsecond
 )
 
-// takeBrief returns the open batch, which is in flight then, if the goroutine that has filled it may send it to the log
-// itself. Otherwise it returns nil: the committer sends it.
+// takeBrief returns the open batch, which is then in flight, if the goroutine that has filled it may send it to the
+// log. Otherwise it returns nil, and the committer sends it.
 func (cs *commits) takeBrief(e *engine.Engine) *batch {
 	if !cs.prompt || !cs.idle || cs.inFlight != nil || cs.last || len(cs.sealed) > 0 || len(e.Log) > brief || !cs.due(e) {
 		return nil
@@ -192,7 +192,7 @@ func (cs *commits) next(e *engine.Engine) *batch {
 	return b
 }
 
-// finish has everything go to the log that is there, and the committer end.
+// finish sends everything to the log, and ends the committer.
 func (cs *commits) finish() {
 	cs.last = true
 	if cs.ripe != nil {
@@ -240,7 +240,7 @@ func (cs *commits) newest() *batch {
 	return cs.inFlight
 }
 
-// tell adds c to the callers to be told, usually once: a few busy callers make nearly all calls.
+// tell adds c to the callers to be told. A caller is usually added once: a few busy callers make nearly all calls.
 func (b *batch) tell(c Caller) {
 	for i := len(b.callers) - 1; i >= 0 && i >= len(b.callers)-8; i-- {
 		if b.callers[i] == c {
@@ -250,8 +250,8 @@ func (b *batch) tell(c Caller) {
 	b.callers = append(b.callers, c)
 }
 
-// Begin announces that a caller is about to make several calls, which should share one commit. End must follow soon,
-// before the caller waits for anything, or Store. Neither Begin nor End waits for the log.
+// Begin announces that a caller is about to make several calls, which should share one commit. End or Store must follow
+// soon, before the caller waits for anything. Neither Begin nor End waits for the log.
 func (p *Partition) Begin() {
 	p.mu.Lock()
 	p.commits.bursts++
@@ -266,8 +266,8 @@ func (p *Partition) End() {
 	p.mu.Unlock()
 }
 
-// Store is End for a goroutine that may wait for the log. If the calls have left little for a log that is prompt, Store
-// stores it before it returns, in place of the committer: visiting another goroutine would take longer.
+// Store is End for a goroutine that may wait for the log. If the calls have left little, and the log is prompt, Store
+// stores it itself, which is quicker than waking the committer.
 func (p *Partition) Store() {
 	p.mu.Lock()
 	p.commits.bursts--
@@ -306,10 +306,10 @@ func (p *Partition) commit() error {
 	}
 }
 
-// crowd is how many calls must have records in a message so that their callers are waited for.
+// crowd is the number of calls in a message from which its callers are waited for.
 const crowd = 8
 
-// gathers reports whether the callers of b, which the log has, should get the time to make their next calls.
+// gathers reports whether the callers of b, which the log has, get time to make their next calls.
 func (p *Partition) gathers(b *batch) bool {
 	if p.cfg.Gather == 0 || b.calls < crowd {
 		return false
@@ -415,8 +415,8 @@ func (p *Partition) stepDown(cause error) {
 	}
 }
 
-// lost returns the error of the outcomes that an append has left open which failed with cause. The callers of a primary
-// that was replaced make their calls again at the next one. The lock is held.
+// lost returns the error of outcomes that a failed append has left open. The callers of a primary that was replaced
+// repeat their calls at the next one. The lock is held.
 func (p *Partition) lost(cause error) error {
 	switch {
 	case !notStored(cause):
@@ -427,7 +427,7 @@ func (p *Partition) lost(cause error) error {
 	return fmt.Errorf("%w: %w", unavailable(cause), cause)
 }
 
-// drop removes everything that the log does not have, and returns the callers that wait for it.
+// drop removes what the log does not have, and returns the callers that wait for it.
 func (cs *commits) drop() (callers []Caller) {
 	for _, b := range append([]*batch{cs.inFlight, &cs.open}, cs.sealed...) {
 		if b != nil { // none is in flight while the partition is read-only
@@ -450,7 +450,7 @@ func (p *Partition) partAll() (callers []Caller) {
 	return callers
 }
 
-// quiet makes the listeners those of a follower, without callers and with all events in the log, and returns the
+// quiet turns the listeners into those of a follower, without callers and with all events in the log, and returns the
 // callers.
 func (p *Partition) quiet() (callers []Caller) {
 	for _, l := range p.listeners {

@@ -6,7 +6,7 @@ import (
 )
 
 // deadlines are the ends of waits with a time limit, the earliest first, with one timer. A timer for each wait would
-// start a goroutine for each that ends: as many stacks at once as there are waits that end together.
+// start a goroutine for each: as many stacks at once as waits that end together.
 type deadlines struct {
 	waits byEnd
 	timer *time.Timer // nil before the first wait

@@ -94,8 +94,8 @@ func (d *decision) commitBranch(b *Partition) {
 	}
 }
 
-// together calls f for each partition while the locks of all are held. They must be in order, and distinct: this is the
-// only place that holds several.
+// together calls f for each partition while the locks of all are held. The partitions must be in order, and distinct.
+// Nothing else holds several locks.
 func together(ps []*Partition, f func(p *Partition)) {
 	for _, p := range ps {
 		p.mu.Lock()

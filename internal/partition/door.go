@@ -9,13 +9,13 @@ import (
 	"github.com/gospaces/gospaces/txn"
 )
 
-// Transactions are ended, and rolled back, through Spans, whether they are in one partition or in several: only this
-// file makes the distinction. In one partition it is an ordinary call, which the partition answers. An agreement of
-// several partitions takes several logs: it is returned to the caller as a Span.
+// Transactions are ended and rolled back through Spans, whether they are in one partition or in several; only this file
+// makes the distinction. In one partition it is an ordinary call, which the partition answers. An agreement of several
+// partitions takes several logs: it is returned to the caller as a Span.
 
 // Span is the rest of a call about a transaction over several partitions. It blocks until that is done, and returns the
-// outcome: the grants of a commit. If ctx ends the outcome is unknown. A nil Span means that nothing is left: the
-// partition answers the call.
+// outcome: the grants of a commit. If ctx ends the outcome is unknown. A nil Span means that the partition answers the
+// call.
 type Span func(ctx context.Context) ([]call.Grant, error)
 
 // Commit stores drafts at a partition under a transaction and commits it in all partitions: all or nothing. id has no

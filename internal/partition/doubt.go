@@ -9,14 +9,14 @@ import (
 	"github.com/gospaces/gospaces/txn"
 )
 
-// The partitions of a transaction that different processes serve cannot commit at one instant. So with Config.Scattered
-// a call that would meet an effect of a prepared branch waits for the outcome, whether it may wait for entries or not.
-// It usually takes one message from the home; while the home changes its primary it takes as long as that.
+// Partitions in different processes cannot commit a transaction at one instant. So with Config.Scattered a call that
+// would meet an effect of a prepared branch waits for the outcome, even a call that does not wait for entries. That
+// usually takes one message from the home; while the home changes its primary it takes as long as that.
 //
-// A read or take of one entry, in no order, that finds one does not wait: it may have that one whatever the outcome is.
-// Calls that already wait for entries give no answer meanwhile.
+// A read or take of one entry without an ordering does not wait if it finds one: it may have that entry whatever the
+// outcome is. Calls that wait for entries already give no answer meanwhile.
 
-// doubts returns the prepared branches for whose outcomes a call with a query has to wait. The lock is held.
+// doubts returns the prepared branches whose outcomes a query has to wait for. The lock is held.
 func (p *Partition) doubts(q *call.Query) []txn.ID {
 	if !p.cfg.Scattered {
 		return nil
@@ -24,7 +24,7 @@ func (p *Partition) doubts(q *call.Query) []txn.ID {
 	return p.e.InDoubt(q)
 }
 
-// certain returns a call that first waits for the outcomes of the branches that it would meet.
+// certain returns a call that first waits for the outcomes of branches that it would meet.
 func (p *Partition) certain(
 	start func(now int64, budget int, q *call.Query) (call.Result, engine.Unfinished),
 ) func(now int64, budget int, q *call.Query) (call.Result, engine.Unfinished) {
@@ -39,7 +39,7 @@ func (p *Partition) certain(
 	}
 }
 
-// doCertain is do for a call about entries, which first waits for the outcomes of branches with effects on these. keep
+// doCertain is do for a call about entries, which first waits for the outcomes of branches with effects on them. keep
 // is called before a wait: it copies what the call would lose.
 func (p *Partition) doCertain(c Caller, callID uint64, entries []uint64, keep func(),
 	op func(now int64) call.Result,
@@ -106,8 +106,8 @@ func (p *Partition) settling(w *wait, ids []txn.ID) engine.Unfinished {
 	})
 }
 
-// doubtLate makes a Find wait for outcomes that has found nothing, and is about to say so. It returns false, and does
-// nothing, if there are none to wait for.
+// doubtLate makes a Find that has found nothing wait for outcomes before it says so. If there are none to wait for it
+// does nothing, and returns false.
 func (p *Partition) doubtLate(w *wait, err error) bool {
 	if w.query == nil || w.certain || !errors.Is(err, call.ErrNoMatch) {
 		return false

@@ -13,9 +13,9 @@ import (
 )
 
 // A follower keeps the state of its log as the primary makes it, indexes included, and nothing else: no call waits, no
-// timer runs, no one listens. So it can lead as soon as it has claimed the log.
+// timer runs, no listener is attached. So it can lead as soon as it has claimed the log.
 
-// elsewhere is why calls are refused by a follower: it tells where the partition is served, as far as that is known.
+// elsewhere is the error of calls to a follower. It tells where the partition is served, if that is known.
 func (p *Partition) elsewhere() *call.ElsewhereError {
 	if p.cfg.Primary == nil {
 		return &call.ElsewhereError{At: p.cfg.Address}
@@ -23,19 +23,18 @@ func (p *Partition) elsewhere() *call.ElsewhereError {
 	return p.cfg.Primary()
 }
 
-// errClaiming is why calls are refused by a follower that is about to lead.
+// errClaiming is the error of calls to a follower that is about to lead.
 var errClaiming = fmt.Errorf("%w: this node is about to serve the partition, if a majority of its nodes agrees",
 	call.ErrNotReady)
 
 // errLead ends following.
 var errLead = errors.New("partition: it is to lead")
 
-// Lead makes a follower the primary, which it has to be told: it claims the log for what it has applied. Lead waits
-// while the partition makes its state or resigns, and while another may have a lease (Config.Patience); until then the
-// partition follows. Lead returns nil when it is the primary. It returns call.ErrElsewhere if another has written to
-// the log meanwhile, or the claim has failed: then the partition follows again. It returns the reason why a partition
-// serves for reading only, or is closed; and the cause of ctx's end, after which the partition may still become the
-// primary if it has begun to claim.
+// Lead makes a follower the primary: it claims the log for what it has applied. It waits while the partition builds its
+// state or resigns, and while another may have a lease (Config.Patience); until then the partition follows. Lead
+// returns nil when the partition is the primary; call.ErrElsewhere if another has written to the log meanwhile, or the
+// claim has failed, after which the partition follows again; the reason why a partition is closed or serves for reading
+// only; and the cause of ctx's end, after which the partition may still become the primary if it has begun to claim.
 func (p *Partition) Lead(ctx context.Context) error {
 	for told := false; ; {
 		p.mu.Lock()
@@ -70,7 +69,7 @@ func (p *Partition) withdraw() {
 	p.leaders = max(0, p.leaders-1)
 }
 
-// untilClaim returns how long it may be until no other has a lease. The lock is held.
+// untilClaim returns how long another may still have a lease. The lock is held.
 func (p *Partition) untilClaim() time.Duration {
 	if p.cfg.Patience == 0 || p.vacant {
 		return 0
@@ -117,7 +116,7 @@ func (p *Partition) follow(pauses *backoff.Backoff) {
 	}
 }
 
-// standUp makes a follower a candidate, unless it has just applied another message: then it follows on.
+// standUp makes a follower a candidate, unless it has just applied another message, and goes on following.
 func (p *Partition) standUp() {
 	p.mu.Lock()
 	defer p.mu.Unlock()
@@ -134,7 +133,7 @@ func (p *Partition) standUp() {
 	p.become(candidate, errClaiming)
 }
 
-// hear applies a group that the primary has appended: just now, unless it was fetched.
+// hear applies a group of the primary, which was just appended unless it was fetched.
 func (p *Partition) hear(g record.Group) error {
 	p.mu.Lock()
 	defer p.mu.Unlock()
@@ -162,19 +161,18 @@ func (p *Partition) hear(g record.Group) error {
 	return nil
 }
 
-// isServed reports whether another serves the partition now, as far as that is known. The log may store the last
-// message of a primary only after that has failed, once it has a leader again: then the message is told late, and the
-// time in it is over.
+// isServed reports whether another process is known to serve the partition now. The log may store the last message of a
+// failed primary only once it has a leader again: then the message arrives late, and its time is over.
 func (p *Partition) isServed() bool {
 	return p.cfg.Primary == nil || p.cfg.Primary().Node != ""
 }
 
-// Resign hands the partition over. Its calls are refused from now on; those that wait, and those that listen, end with
-// call.ErrElsewhere; what was done is committed, and then the log names the heir that is to lead, or none if that is
-// "". Transactions that have only taken live on at the next primary, the others end. Resign returns nil when the
-// partition follows: its state is as good as any other follower's. It returns call.ErrElsewhere if the partition is not
-// the primary; what is wrong with the log if that fails, when it is unknown whether it tells of the resignation; and
-// the cause of ctx's end, after which the partition goes on to resign.
+// Resign hands the partition over. From now on calls are refused, and those that wait or listen end with
+// call.ErrElsewhere. What was done is committed, and then the log names the heir that is to lead; "" names none.
+// Transactions that have only taken live on at the next primary, others end. Resign returns nil when the partition
+// follows: its state is as good as any other follower's. It returns call.ErrElsewhere if the partition is not the
+// primary; the error of the log, after which it is unknown whether the log tells of the resignation; and the cause of
+// ctx's end, after which the resignation goes on.
 func (p *Partition) Resign(ctx context.Context, heir string) error {
 	p.mu.Lock()
 	if p.role != primary || !p.commits.logged {

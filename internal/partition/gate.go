@@ -65,7 +65,7 @@ func (g *gate) idle() bool {
 	return g.in == 0
 }
 
-// holdPause is the time between two looks for what is still to be done before a hold.
+// holdPause is the interval at which Hold checks what is still to be done.
 const holdPause = 2 * time.Millisecond
 
 // Hold makes commits of transactions over several partitions that are decided here wait, until release is called. It
@@ -88,7 +88,7 @@ func (s *Spans) Hold(ctx context.Context) (release func(), ok bool, err error) {
 	return sync.OnceFunc(s.gate.open), true, nil
 }
 
-// decided reports whether a decision was made here of which not all participants know.
+// decided reports whether there is a decision of this partition that not all participants know.
 func (s *Spans) decided() bool {
 	for _, p := range s.all(s.d.All()) {
 		if len(p.Participant().Decisions()) > 0 {

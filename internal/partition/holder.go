@@ -47,8 +47,8 @@ func (p *Partition) tellHolders() {
 	}
 }
 
-// pendingVolatile reports whether the record that makes a transaction volatile, which began here, is not in the log
-// yet, or may never be.
+// pendingVolatile reports whether the record that makes a transaction of this partition volatile is not in the log yet,
+// or may never be.
 func (p *Partition) pendingVolatile(number uint64) bool {
 	p.mu.Lock()
 	defer p.mu.Unlock()

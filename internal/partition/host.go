@@ -10,8 +10,8 @@ import (
 	"github.com/gospaces/gospaces/txn"
 )
 
-// Host is a partition as what is asked under its address, with the transactions that it shares with others. Its methods
-// may be called concurrently.
+// Host is a partition under its address, with the transactions that it shares with others. Its methods may be called
+// concurrently.
 type Host struct {
 	*Partition
 	spans *Spans
@@ -32,15 +32,15 @@ func Alone(p *Partition) *Host {
 	return NewSpans(Directory{Find: find, All: all}, p.cfg.Logger).Host(p)
 }
 
-// NewAbsent returns the host of all spaces that do not exist: an empty partition, of which nothing may be asked that
-// would change it. Calls find nothing there, and wait there. The caller closes it.
+// NewAbsent returns the host of all spaces that do not exist: an empty partition, which must not be changed. Calls find
+// nothing there, and may wait there. The caller closes it.
 func NewAbsent(b *budget.Budget) (*Host, error) {
 	h := Alone(New(Config{Budget: b}))
 	return h, h.Start(context.Background(), nil)
 }
 
-// Do makes the call that a describes, unless that is answered by others (a snapshot, a list of
-// registrations). c is told the outcome, unless a rest is left: then that returns it. Do does not block.
+// Do makes the call that a describes, unless others answer it (a snapshot, a list of registrations). c is told the
+// outcome, or else the rest of the call is returned, which returns the outcome. Do does not block.
 func (h *Host) Do(c Caller, callID uint64, a *call.Ask) call.Rest {
 	return rules[a.Op](h, c, callID, a)
 }
@@ -162,8 +162,8 @@ func (h *Host) outcome(c Caller, callID uint64, a *call.Ask) call.Rest {
 	return nil
 }
 
-// Join prepares the partition for calls under a transaction that has begun in another one. wait, if it is not nil, must
-// have returned nil before such a call is made. Join does not wait. It, or wait, returns call.ErrTxnEnded, and
+// Join prepares the partition for calls under a transaction that has begun in another one. Before such a call is made,
+// wait must have returned nil if it is not nil. Join does not wait. It, or wait, returns call.ErrTxnEnded, or
 // call.ErrInvalidArgument if there is no such home.
 func (h *Host) Join(id txn.ID) (wait func(context.Context) error, err error) {
 	if far := h.spans.far(id.Home()); far != nil {

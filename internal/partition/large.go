@@ -13,8 +13,8 @@ const largeWrite = 1 << 20
 // recordHead is the usual size of a record of an entry besides the row.
 const recordHead = 32
 
-// bring returns memory for the records of a large write, and of those that already wait for the log; nil for other
-// writes. It is called without the lock.
+// bring returns memory for the records of a large write, with room for those that already wait for the log; nil for
+// other writes. It is called without the lock.
 func (p *Partition) bring(drafts []call.Draft) []byte {
 	size := 0
 	for i := range drafts {

@@ -81,9 +81,9 @@ func (p *Partition) forget(l *listener) {
 // walked is how many listeners are visited while the lock is held.
 const walked = 512
 
-// overListeners calls visit, with the lock held, for the next listeners of a walk, of which left are not visited yet;
-// less than 0 begins one. It returns how many are left then. Between two calls others may use the partition: the walk
-// visits each listener that is there from its beginning to its end, and some perhaps twice. It goes backwards, since
+// overListeners calls visit, with the lock held, for the next listeners of a walk. left is how many are not visited
+// yet; less than 0 begins a walk. It returns how many are left then. Others may use the partition between two calls:
+// the walk visits each listener that exists from its beginning to its end, some perhaps twice. It goes backwards, since
 // the last listener of the roll, which was visited, takes the place of one that is forgotten.
 func (p *Partition) overListeners(left int, visit func(l *listener)) int {
 	if left < 0 {

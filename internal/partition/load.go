@@ -44,8 +44,8 @@ func (p *Partition) load(ctx context.Context, progress func(done, total uint64))
 }
 
 // appendUnread appends the place in the log where the uncollected events of a registration begin, unless that is after
-// a position, that of an image: what the log has after it is applied, and not collected either. So it may be called
-// when the image was begun, or later.
+// the position of an image: events after it are not collected either, and are read when the log is applied. So it may
+// be called when the image was begun, or later.
 func (p *Partition) appendUnread(dst []byte, l *listener, position uint64) []byte {
 	m, ok := l.backlog.unread(p.commits.position + 1)
 	if !ok || !l.logged || l.ended || m.position > position {

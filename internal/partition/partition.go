@@ -54,7 +54,7 @@ type Log interface {
 	// Follow hands over all groups after a position in order, and goes on as they are appended. It returns the error of
 	// apply, or the cause of ctx's end.
 	Follow(ctx context.Context, after uint64, apply func(record.Group) error) error
-	// Resign stores that the caller is not the log's writer any more, and who is to be the next, "" for any. It returns
+	// Resign stores that the caller is not the log's writer any more, and who is to be the next; "" for any. It returns
 	// the errors of Append.
 	Resign(heir string, clock record.Clock) error
 }
@@ -73,26 +73,24 @@ type Config struct {
 	Budget       *budget.Budget // of the process, charged with what the partition holds; nil: no limit
 
 	// Standby makes the partition follow its log until Lead is called, and again when another has claimed the log.
-	// Otherwise it claims the log whenever it can: it is the only one that writes it.
+	// Otherwise it claims the log whenever it can, since no other process writes it.
 	Standby bool
-	// Lease is how long after it has sent a message, which the log has acknowledged, a primary may answer from its
-	// state without asking the log. It must be shorter than the Patience of the other replicas. 0: always, since no
-	// other process writes the log.
+	// Lease is how long a primary may answer from its state without asking the log, counted from the sending of a
+	// message that the log has acknowledged. It must be shorter than the Patience of the other replicas. 0: always,
+	// since no other process writes the log.
 	Lease time.Duration
-	// Patience is how long a standby partition waits, after it has applied a message, until it claims the log after it.
-	// It does not wait after a resignation, nor if the log is empty. 0: it does not wait.
+	// Patience is how long a standby partition waits after it has applied a message until it claims the log. It does
+	// not wait after a resignation, nor if the log is empty. 0: it does not wait.
 	Patience time.Duration
 
-	// Gather is the pause after a message with the records of many calls, before the next one is sent. The callers
-	// whose outcomes it has released make their next calls meanwhile, and these share a message with the calls that
-	// have gathered while it was in flight. It pays if a message costs more than the pause, as on several nodes. 0:
-	// none.
+	// Gather is the pause after a message with the records of many calls, before the next is sent. The callers whose
+	// outcomes it has released make their next calls meanwhile, which share a message with calls that have gathered
+	// while it was in flight. It pays if a message costs more than the pause, as on several nodes. 0: none.
 	Gather time.Duration
-	// AuditEvery is how many messages the primary appends until its followers compare their states with its own. 0:
-	// they do not.
+	// AuditEvery is the number of messages after which replicas compare their states. 0: never.
 	AuditEvery uint64
-	// Primary tells where the partition is served while it is not here; without an address if that is not known or is
-	// this node. It must not block. nil: it is not known.
+	// Primary tells where the partition is served while it is not here, without an address if that is unknown or this
+	// node. It must not block. nil: unknown.
 	Primary func() *call.ElsewhereError
 
 	// Limits are the longest granted leases, and the largest transactions: TxnBytes 0 is MaxCall, TxnEntries 0 is
@@ -107,8 +105,8 @@ type Config struct {
 
 	Wall func() time.Time // the machine's wall clock, for tests; nil: time.Now
 
-	// Scattered says that transactions may have parts in partitions which other processes serve: what prepared branches
-	// are about to do is then waited for by calls that would meet it.
+	// Scattered is set if transactions may have parts in partitions of other processes: then calls wait for the outcome
+	// of prepared branches that they meet.
 	Scattered bool
 
 	Txns Coordinator // of transactions over several partitions; nil: there are none
@@ -221,7 +219,7 @@ func (p *Partition) Close() error {
 	return nil
 }
 
-// Quit is Close for a partition that this process is to have no more: its calls end with why.
+// Quit is Close for a partition that leaves this process: its calls end with why.
 func (p *Partition) Quit(why error) {
 	p.mu.Lock()
 	p.end(why)
@@ -248,8 +246,8 @@ func (p *Partition) Discard() error {
 	return nil
 }
 
-// Abandon is Discard for a partition that does not serve because its log is gone: which parts transactions over several
-// spaces had here is not known.
+// Abandon is Discard for a partition that does not serve because its log is gone: the parts that transactions over
+// several spaces had in it are unknown.
 func (p *Partition) Abandon() {
 	p.mu.Lock()
 	p.end(p.dropped())
@@ -285,7 +283,7 @@ func (p *Partition) end(err error) {
 	p.charged = p.cfg.Budget.Settle(p.charged, 0)
 }
 
-// kinds is what calls need to know of kinds without the lock. It is replaced as a whole.
+// kinds is what calls read of kinds without the lock. It is replaced as a whole.
 type kinds struct {
 	schemas []*template.Schema // by KindID-1
 	dropped []bool             // likewise
@@ -356,7 +354,7 @@ func (p *Partition) Hash() uint64 {
 	return p.e.Hash()
 }
 
-// Highest returns a number for Config.Origin of a partition that is to have none of the identities of this one.
+// Highest returns a value of Config.Origin for a partition that must have none of the identities of this one.
 func (p *Partition) Highest() uint64 {
 	p.mu.Lock()
 	defer p.mu.Unlock()

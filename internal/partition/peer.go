@@ -8,13 +8,13 @@ import (
 	"github.com/gospaces/gospaces/txn"
 )
 
-// Peer is a partition as other processes ask it for what concerns transactions over several partitions. The rules of
-// txn.Partition apply to all methods: they wait for the log, and may be called again. They return call.ErrTxnEnded for
-// a transaction that has ended, and the error of a partition that does not serve.
+// Peer is a partition for the transactions of other processes. The rules of txn.Partition apply to all methods: they
+// wait for the log, and may be repeated. They return call.ErrTxnEnded for a transaction that has ended, and the error
+// of a partition that does not serve.
 type Peer interface {
 	txn.Partition
 
-	// Enlist is to be called before each call under a transaction, which began here, in a branch elsewhere.
+	// Enlist must be called before each call in a branch elsewhere under a transaction that began here.
 	Enlist(ctx context.Context, number uint64, b txn.Branch) error
 	// CommitTxn, AbortTxn and RollbackTxn end, or undo, a transaction that began here, in all its partitions. A rollback
 	// leaves the takes, in the partition at an address, of the entries in keep. After an error of CommitTxn other than
@@ -33,7 +33,7 @@ type Peer interface {
 // Peer returns the partition as other processes ask it.
 func (h *Host) Peer() Peer { return served{h.Participant(), h} }
 
-// peer returns a partition, wherever it is served; nil if it is not known where that could be.
+// peer returns a partition, wherever it is served; nil if that is unknown.
 func (s *Spans) peer(a txn.Address) Peer {
 	if p := s.find(a); p != nil {
 		return s.Host(p).Peer()

@@ -60,7 +60,7 @@ func (p *Partition) underLease(lsn LSN) LSN {
 	return cs.unsent(p.e)
 }
 
-// leads reports whether a partition in the role writes the log.
+// leads reports whether a partition writes the log in a role.
 func (r role) leads() bool { return r == primary || r == resigning }
 
 // sent returns the last LSN of the newest batch that was sent to the log.
@@ -71,7 +71,7 @@ func (cs *commits) sent() LSN {
 	return cs.durable
 }
 
-// unsent returns the LSN of the next batch that is sent to the log. If there is none yet, it is one without changes.
+// unsent returns the LSN of the next batch to be sent to the log. If there is none, it makes one without changes.
 func (cs *commits) unsent(e *engine.Engine) LSN {
 	if len(cs.sealed) > 0 {
 		return cs.sealed[0].lsn

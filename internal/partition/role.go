@@ -28,7 +28,7 @@ const (
 	candidate
 	// primary writes the log and serves all calls.
 	primary
-	// resigning writes what there is to commit, and then that another may be the primary. It serves no call.
+	// resigning commits what is pending, and then stores that another may be the primary. It serves no call.
 	resigning
 	// readOnly has applied all of the log, which has no room for a claim: it serves calls that change nothing.
 	readOnly
@@ -71,7 +71,7 @@ func (p *Partition) become(r role, refusal error) bool {
 	return true
 }
 
-// stir wakes those who wait for another role, to look again. The lock is held.
+// stir wakes goroutines that wait for another role. The lock is held.
 func (p *Partition) stir() {
 	close(p.turned)
 	p.turned = make(chan struct{})

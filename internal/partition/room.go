@@ -27,8 +27,8 @@ func full(what string, bound int64, setting string) error {
 // reached reports whether have plus more exceeds bound.
 func reached(have, more, bound int) bool { return bound > 0 && have+more > bound }
 
-// Crowd makes calls that store more fail with err while the memory of another process is scarce that has a replica, or
-// no longer if err is nil. err wraps call.ErrSpaceFull.
+// Crowd makes calls that store more fail with err, because another process with a replica is short of memory;
+// Crowd(nil) lifts that. err wraps call.ErrSpaceFull.
 func (p *Partition) Crowd(err error) {
 	if err == nil {
 		p.crowd.Store(nil)
@@ -40,7 +40,7 @@ func (p *Partition) Crowd(err error) {
 // isScarce reports whether memory is scarce, here or where another replica is.
 func (p *Partition) isScarce() bool { return p.cfg.Budget.Scarce() || p.crowd.Load() != nil }
 
-// noRoom returns the error of a call that would store more, while that is so.
+// noRoom returns the error of calls that would store more while memory is scarce.
 func (p *Partition) noRoom() error {
 	if err := p.crowd.Load(); err != nil && !p.cfg.Budget.Scarce() {
 		return *err
@@ -83,8 +83,8 @@ func (p *Partition) roomInKinds(drafts []call.Draft) error {
 	return nil
 }
 
-// roomForCommit returns the error if the drafts of a commit cannot be stored: they have room for longer than others,
-// since the entries that the transaction has taken are removed.
+// roomForCommit returns the error if the drafts of a commit cannot be stored. They have more room than others, since
+// the entries that the transaction has taken are removed.
 func (p *Partition) roomForCommit(drafts []call.Draft) error {
 	if b := p.cfg.Budget; len(drafts) > 0 && b.Full() {
 		return b.Refuse(call.ErrSpaceFull)

@@ -64,7 +64,7 @@ func (p *Partition) run() {
 	}
 }
 
-// startOver empties the state and starts to rebuild it, after that has failed because of why.
+// startOver empties the state and starts to rebuild it. why is the error of the last attempt.
 func (p *Partition) startOver(why error) {
 	p.mu.Lock()
 	defer p.mu.Unlock()
@@ -212,7 +212,7 @@ func (p *Partition) settleIn() {
 	p.publishKinds()
 }
 
-// serve begins to take calls, once the state is built. It reports whether the partition took calls before, which were
+// serve begins to serve calls once the state is built. It reports whether the partition served before; those calls were
 // ended. The lock is held.
 func (p *Partition) serve() (recovered bool) {
 	if !p.become(primary, nil) {
@@ -232,7 +232,7 @@ func (p *Partition) serve() (recovered bool) {
 	return recovered
 }
 
-// recovered tells the coordinator that calls are served again, or in place of another primary.
+// recovered tells the coordinator that calls are served, again or in place of another primary.
 func (p *Partition) recovered() {
 	if p.cfg.Txns != nil {
 		p.cfg.Txns.Recovered(p.cfg.Address)

@@ -3,8 +3,8 @@ package partition
 import "time"
 
 // Serving reports whether the partition is the primary, as far as it knows, and the epoch of its last claim. With
-// Config.Lease it reports false while an append has waited for its acknowledgement for more than a second: the primary
-// may be able to send, but not to hear.
+// Config.Lease it reports false while an append has waited for more than a second: the primary may be able to send, but
+// not to hear.
 func (p *Partition) Serving() (epoch uint64, ok bool) {
 	p.mu.Lock()
 	defer p.mu.Unlock()

@@ -155,15 +155,14 @@ func (p *Partition) expectSessions() {
 	}
 }
 
-// leaveSessions forgets who is there of the sessions: another partition serves them.
+// leaveSessions forgets the users of the sessions: another partition serves them.
 func (p *Partition) leaveSessions() {
 	p.away.stop()
 	clear(p.attachments)
 }
 
-// EndUnowned ends the transactions of no session that the log has kept, as those of clients that are gone: they were
-// begun in a process that has ended. It is called once, after Start, before there are new ones. It does nothing while
-// the partition cannot write.
+// EndUnowned ends transactions without a session that the log has kept: their clients were in a process that has ended.
+// It is called once, after Start, before there are new ones. It does nothing while the partition cannot write.
 func (p *Partition) EndUnowned() {
 	p.mu.Lock()
 	defer p.mu.Unlock()

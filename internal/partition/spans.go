@@ -100,7 +100,7 @@ func (s *Spans) Join(id txn.ID, at *Partition) error {
 }
 
 // Joined returns nil, or a function that waits until the log of a transaction's home knows that the transaction is
-// volatile; answers of other spaces under the transaction must wait for that. Otherwise a restart of the home could
+// volatile. Answers of other spaces under the transaction must wait for that: otherwise a restart of the home could
 // keep the transaction with its takes there, and it could commit without the rest.
 func (s *Spans) Joined(id txn.ID) (wait func(ctx context.Context) error) {
 	home := s.find(id.Home())
@@ -229,9 +229,9 @@ func (s *Spans) Fate(ctx context.Context, id txn.ID) (fate call.Fate, err error)
 	return home.Fate(ctx, id.Number)
 }
 
-// Cancelling announces that leases are about to be cancelled at a partition. Some may belong to transactions with
-// branches elsewhere; these are aborted first, so that nothing of them is left when the cancellation is answered. The
-// branches in partitions that other processes serve learn of it a moment later. It does not wait.
+// Cancelling announces that leases are about to be cancelled at a partition. Transactions with branches elsewhere are
+// aborted first, so that nothing of them is left when the cancellation is answered. Branches in other processes learn
+// of it a moment later. It does not wait.
 func (s *Spans) Cancelling(at *Partition, leases []uint64) {
 	for _, d := range at.spanning(leases) {
 		for _, a := range d.Participants {

@@ -82,7 +82,7 @@ func (p *Partition) Find(c Caller, callID uint64, q *call.Query, d time.Duration
 	p.finish()
 }
 
-// park makes a call wait. It returns false if there is nothing to wait for.
+// park makes a call wait. It returns false if the call has nothing to wait for.
 func (p *Partition) park(c Caller, callID uint64, q *call.Query, d time.Duration) bool {
 	if d == 0 && !p.e.Reserved(q) {
 		return false
@@ -157,7 +157,7 @@ func (p *Partition) step(w *wait, budget int) {
 	p.finish()
 }
 
-// parkLate makes a call wait that has found nothing in steps, if it may.
+// parkLate makes a call that has found nothing in steps wait, if it may.
 func (p *Partition) parkLate(w *wait) bool {
 	if w.query == nil || !errors.Is(p.result.Err, call.ErrNoMatch) || w.impatient && !p.e.Reserved(w.query) {
 		return false
@@ -247,8 +247,8 @@ func (p *Partition) endWait(w *wait, err error) {
 	}
 }
 
-// unblock follows the end of waits under transactions: the remaining ones may be a deadlock, which the engine may not
-// notice otherwise.
+// unblock is called after waits under transactions have ended: the remaining ones may be a deadlock, which the engine
+// may not notice otherwise.
 func (p *Partition) unblock() {
 	if p.err == nil {
 		p.e.Expire(p.clock.now())

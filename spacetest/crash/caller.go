@@ -14,7 +14,8 @@ import (
 	"github.com/gospaces/gospaces/spacetest/random"
 )
 
-// caller makes random calls with the items of one lane, and is their world. It belongs to one goroutine.
+// caller makes random calls with the items of one lane, and is the World of package random for them. It belongs to one
+// goroutine.
 type caller struct {
 	*random.Caller
 	*process

@@ -50,7 +50,7 @@ func Run(ctx context.Context, cfg Config) (*Report, error) {
 	return c.report, err
 }
 
-// campaign is a server, a database and clients, and the state of their judges.
+// campaign is a server, a database and clients, with the state of their judges.
 type campaign struct {
 	cfg     Config
 	report  *Report

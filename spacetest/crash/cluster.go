@@ -164,7 +164,7 @@ func (cl *cluster) outages() []history.Op {
 	return outs
 }
 
-// close kills the nodes, and keeps what they have if that is told.
+// close kills the nodes, and keeps their folders if keep is set.
 func (cl *cluster) close(keep bool) error {
 	var errs []error
 	for _, n := range cl.nodes {

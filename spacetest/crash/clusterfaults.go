@@ -132,8 +132,8 @@ func (c *campaign) killNodes(ctx context.Context, _ *rand.Rand) error {
 	return c.cluster.killAll(context.WithoutCancel(ctx))
 }
 
-// emptyNode removes the folder of a node, once the others have all of it, and waits until it has it again: only one
-// disk may be lost at a time.
+// emptyNode removes the folder of a node once the others have all of it, and waits until the node has it again: only
+// one disk may be lost at a time.
 func (c *campaign) emptyNode(ctx context.Context, rng *rand.Rand) error {
 	n := c.node(rng)
 	c.cluster.placing.Lock()
@@ -154,8 +154,8 @@ func (c *campaign) emptyNode(ctx context.Context, rng *rand.Rand) error {
 	return c.awaitWhole(ctx)
 }
 
-// fillNode fills up the disk of a node for a while, and then starts the node again, as it asks for if its log has met
-// the full disk.
+// fillNode fills the disk of a node for a while, and then restarts the node, which its log needs if it has met the full
+// disk.
 func (c *campaign) fillNode(ctx context.Context, rng *rand.Rand) error {
 	i := rng.IntN(len(c.cluster.disks))
 	n, d, rest := c.cluster.nodes[i], c.cluster.disks[i], int64(rng.IntN(2))*60<<20
@@ -168,8 +168,8 @@ func (c *campaign) fillNode(ctx context.Context, rng *rand.Rand) error {
 	return c.startNodes(ctx, n)
 }
 
-// move has a random partition be on some nodes, the first of which is to lead it; members chooses them. It takes the
-// time that it takes: the next move may come while this one is under way.
+// move moves a random partition to some nodes, the first of which is to lead it; members chooses them. It does not wait
+// for the end: the next move may begin while this one is under way.
 func (c *campaign) move(ctx context.Context, rng *rand.Rand, members func(has []string) []string) error {
 	st, err := statusOf(ctx, c.node(rng))
 	if err != nil || len(st.Partitions) == 0 {

@@ -14,7 +14,7 @@ import (
 	"github.com/gospaces/gospaces/spacetest/history"
 )
 
-// clusterStatus is the relevant part of what a node says of its cluster.
+// clusterStatus is the part of a node's cluster status that is used here.
 type clusterStatus struct {
 	Nodes []struct {
 		Name  string
@@ -39,7 +39,7 @@ func statusOf(ctx context.Context, n *server) (*clusterStatus, error) {
 	return &st.Cluster, err
 }
 
-// dialOnly connects to a space at one node of a cluster, which serves it, and stays there whatever it is told of the
+// dialOnly connects to a space at one node of a cluster, which serves it, and stays there whatever it hears of the
 // others.
 func dialOnly(ctx context.Context, addr, space string) (*client.Client, error) {
 	return client.DialConfig(ctx, client.Config{
@@ -51,7 +51,7 @@ func dialOnly(ctx context.Context, addr, space string) (*client.Client, error) {
 	})
 }
 
-// trouble returns what is missing until all of the cluster is up, as a node sees it; "" if nothing is.
+// trouble returns what a node sees missing until all of the cluster is up; "" if nothing is.
 func (st *clusterStatus) trouble(nodes int) string {
 	if len(st.Nodes) < nodes {
 		return fmt.Sprintf("it knows %d nodes", len(st.Nodes))
@@ -109,8 +109,8 @@ func (r *resting) becomeWhole(ctx context.Context) error {
 	return err
 }
 
-// endCluster ends, in one of three ways, what killed clients have left: all nodes are killed; or each is stopped and
-// started after the other; or the transactions of killed clients end with their leases.
+// endCluster ends what killed clients have left, in one of three ways: it kills all nodes; it restarts one node after
+// the other; or it waits until the leases of the clients' transactions end.
 func (r *resting) endCluster(ctx context.Context) error {
 	switch r.rng.IntN(3) {
 	case 0:
@@ -143,8 +143,8 @@ func (r *resting) endCluster(ctx context.Context) error {
 	return r.awaitEnd(ctx)
 }
 
-// judgeAudits returns an error if a replica has found its state to differ from that of its primary. It has made it
-// anew, so at rest there is nothing to be seen of that.
+// judgeAudits returns an error if a replica has found its state to differ from that of its primary. It has rebuilt it,
+// so that nothing shows at rest.
 func (r *resting) judgeAudits(ctx context.Context) error {
 	for i, n := range r.cluster.nodes {
 		var st serverStatus
@@ -250,7 +250,7 @@ func (r *resting) compareReplicas(ctx context.Context) (same bool, err error) {
 	return same, nil
 }
 
-// pauses returns the times without a call that succeeded in a space, while callers were at it, the longest last.
+// pauses returns the times without a successful call in a space while callers were at it, the longest last.
 func pauses(calls []history.Op) (all []time.Duration) {
 	var ended [len(spaceNames)][]time.Duration
 	for i := range calls {

@@ -27,7 +27,7 @@ func (c *campaign) allTargets() []*target {
 	return targets
 }
 
-// serverTargets returns what disturbs one server, beside its clients and the database.
+// serverTargets returns the targets of a single server, besides its clients and the database.
 func (c *campaign) serverTargets() []*target {
 	targets := []*target{
 		{name: "server", rest: 8 * time.Second, disturbs: []disturbance{
@@ -56,7 +56,7 @@ func (c *campaign) serverTargets() []*target {
 	return targets
 }
 
-// commonTargets returns what is disturbed whatever it is that serves.
+// commonTargets returns the targets of servers and clusters alike.
 func (c *campaign) commonTargets() []*target {
 	targets := []*target{{name: "clients", rest: 4 * time.Second, disturbs: []disturbance{
 		{4, "kill -9", c.killClient},

@@ -49,7 +49,7 @@ func (c *caller) writeJobs(n int) {
 
 var errNotYet = errors.New("not yet")
 
-// work plays the part of a worker. Its results are in the space.
+// work is a worker. It writes its results into the space.
 func (p *process) work(ctx context.Context) {
 	handler := func(ctx context.Context, j *work.Job[job]) error {
 		if rand.IntN(4) == 0 {
@@ -78,8 +78,8 @@ func (p *process) work(ctx context.Context) {
 // longestDelay is the maximum delay of a job that was not done.
 const longestDelay = 300 * time.Millisecond
 
-// listen plays the part of the listener: it notes the events of jobs. If its registration is lost, because it was
-// stopped for too long, it registers again.
+// listen is the listener: it notes the events of jobs. If it was stopped for so long that its registration is lost, it
+// registers again.
 func (p *process) listen(ctx context.Context) {
 	for ctx.Err() == nil {
 		reg, err := space.Notify(ctx, p.spaces[0], job{}, space.For(10*time.Second))

@@ -5,7 +5,7 @@ import (
 	"maps"
 )
 
-// row is an entry in a space or in a table; text has all of it.
+// row is an entry in a space or in a table, with its complete text.
 type row struct {
 	id   uint64
 	text string
@@ -42,8 +42,8 @@ type filed struct {
 }
 
 // judgeArchive compares the archive with the waiting jobs and those finished in this round. If rebased is set, the
-// mirror has continued from a snapshot: jobs that came and went meanwhile may have left no trace, and jobs that left
-// have no reason.
+// mirror has continued from a snapshot: jobs that came and went meanwhile may be missing, and jobs that left have no
+// reason.
 func judgeArchive(archive []filed, waiting, finished []int, rebased bool) []error {
 	var v violations
 	rows := map[int]filed{}

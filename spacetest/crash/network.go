@@ -10,8 +10,8 @@ import (
 	"strings"
 )
 
-// network gives each node a host of its own: a network namespace, with a link to a bridge that this process has an
-// address on, too. Its methods may be called concurrently, but only one at a time that concerns a link.
+// network gives each node a host: a network namespace, linked to a bridge on which this process has an address, too.
+// Its methods may be called concurrently, but only one at a time that concerns a link.
 type network struct {
 	prefix string // of the names of bridge, links and namespaces
 	subnet string // as in "10.213.7."

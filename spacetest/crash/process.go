@@ -103,8 +103,7 @@ func runClient(o orders) error {
 	return p.failed()
 }
 
-// dial connects to a server, which may be down, but not for longer than patience.
-// What the client has to say goes to log, which may be nil.
+// dial connects to a server that may be down for up to patience. log receives what the client logs; it may be nil.
 func dial(ctx context.Context, addr string, log *slog.Logger) (*client.Client, error) {
 	for began := time.Now(); ; {
 		cl, err := client.DialConfig(ctx, client.Config{

@@ -16,8 +16,8 @@ import (
 // readersOfEach is the number of readers of each space at each node.
 const readersOfEach = 4
 
-// read plays the part of the readers: several for each node of a cluster, each of which asks that node and no other. A
-// node that was replaced and does not know it yet must not answer them.
+// read runs the readers of a cluster: several for each node, which ask that node and no other. A node that was replaced
+// and does not know it yet must not answer them.
 func (p *process) read(ctx context.Context) {
 	var all sync.WaitGroup
 	for i, addr := range strings.Split(p.Addr, ",") {

@@ -53,7 +53,7 @@ func (r *Report) paused(pauses []time.Duration) {
 	}
 }
 
-// round returns what there is to say of a round that was judged.
+// round returns the line about a judged round.
 func (r *Report) round(disturbances int, calls int64) string {
 	r.mu.Lock()
 	defer r.mu.Unlock()

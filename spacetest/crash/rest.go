@@ -80,7 +80,7 @@ func (r *resting) steps() []step {
 	}
 }
 
-// stopClients kills one of the clients at the last moment, which leaves open what it was about, and stops the others.
+// stopClients kills one of the clients at the last moment, which leaves its calls open, and stops the others.
 func (r *resting) stopClients(context.Context) error {
 	if err := r.clients.replace(r.rng.IntN(len(r.clients.team))); err != nil {
 		return err

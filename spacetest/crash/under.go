@@ -10,7 +10,7 @@ import (
 	"github.com/gospaces/gospaces/spacetest/random"
 )
 
-// under is a transaction of a caller, which spans both spaces. It belongs to the caller's goroutine.
+// under is a transaction of a caller that spans both spaces. It belongs to the caller's goroutine.
 type under struct {
 	*random.Txn
 	late  func(key int) bool // whether a commit takes effect late for what is written of a key
@@ -66,7 +66,7 @@ func (c *caller) transaction() {
 	}
 }
 
-// heard notes how a call has ended. An end of the transaction is told to the judge as what it certainly means.
+// heard records how a call has ended. It tells the judge only what an end of the transaction certainly means.
 func (t *under) heard(op *history.Op) {
 	ended := op.Outcome == history.Ended
 	op.Scattered = t.apart
@@ -91,7 +91,7 @@ func (t *under) heard(op *history.Op) {
 	}
 }
 
-// begun notes what has become of a take that was to begin the transaction, and has not.
+// begun records what became of a take that was to begin the transaction, and has not.
 func (t *under) begun(op *history.Op) {
 	switch op.Outcome {
 	case history.None:
