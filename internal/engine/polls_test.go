@@ -123,13 +123,13 @@ func learn(tb testing.TB, e *Engine, q *call.Query) {
 // The cost of a poll does not depend on the number of other entries, including locked, delayed and taken ones.
 func TestPolls_LookAtFewEntries(t *testing.T) {
 	t.Parallel()
-	const n = 10_000
+	const n = 5000
 	for _, p := range polls(n) {
 		t.Run(p.name, func(t *testing.T) {
 			t.Parallel()
 			e := tasks(t, n)
 			learn(t, e, &p.q)
-			for i := range 40 { // each holds what it finds
+			for i := range 20 { // each holds what it finds
 				want := lookAtAll(e, &p.q)
 				p.q.Take, p.q.Txn = true, under(e.Begin(0, call.Forever, call.Request{}, "").Grants[0].ID)
 				r, x := e.StartFind(0, enough, &p.q)
