@@ -169,6 +169,21 @@ func (c *ClusterHandle) Dial(tb testing.TB, space string) *ClusterClient {
 	return &ClusterClient{cl, c, space}
 }
 
+// Dial returns a client of a space that knows the address of this node only. It dials until the space is served, however
+// long that takes on a busy machine.
+func (n *ClusterNode) Dial(tb testing.TB, space string) *client.Client {
+	tb.Helper()
+	for {
+		c, err := client.DialConfig(tb.Context(), client.Config{Addr: n.Addr, Space: space})
+		if err == nil {
+			tb.Cleanup(func() { c.Close() })
+			return c
+		}
+		require.NoError(tb, tb.Context().Err(), "%v", err)
+		time.Sleep(10 * time.Millisecond) // between two attempts
+	}
+}
+
 // Space returns a client of a new space. It drops the space with tb, beside what follows.
 func (c *ClusterHandle) Space(tb testing.TB) *ClusterClient {
 	tb.Helper()
@@ -442,7 +457,7 @@ func (n *ClusterNode) startProcess() (running, error) {
 	}
 	args := []string{
 		"--listen", n.Addr, "--admin", strings.TrimSuffix(n.Addr, "0") + "1", "--data", n.data, "--cluster", "test", "--node",
-		n.Name, "--peers", strings.Join(peers, ","),
+		n.Name, "--peers", strings.Join(peers, ","), "--flush-timeout", patience.String(),
 	}
 	cfg := n.of.cfg
 	for flag, value := range map[string]string{

@@ -43,10 +43,7 @@ func newFailoverOf(t *testing.T, cfg spacetest.ClusterConfig) *failover {
 
 // dial returns a client that knows one address: it has to find the other nodes by itself.
 func (f *failover) dial() *client.Client {
-	c, err := client.Dial(f.Context(), f.Nodes[0].Addr)
-	require.NoError(f, err)
-	f.Cleanup(func() { c.Close() })
-	return c
+	return f.Nodes[0].Dial(f, client.DefaultSpace)
 }
 
 // primary returns the node that serves the default space.

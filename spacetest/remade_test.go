@@ -72,8 +72,7 @@ func TestRemade_InACluster(t *testing.T) {
 		_, err = space.Write(t.Context(), old, Purse{"y", 1})
 		require.NoError(t, err, "of a client that has known the old space")
 		for _, n := range c.Nodes {
-			cl, err := client.DialConfig(t.Context(), client.Config{Addr: n.Addr, Space: "again"})
-			require.NoError(t, err)
+			cl := n.Dial(t, "again")
 			count, err := space.Count(t.Context(), cl, Purse{})
 			require.NoError(t, err, "by way of node %s", n.Name)
 			require.Equal(t, 1, count)

@@ -36,11 +36,9 @@ type traffic struct {
 // parcel is what traffic consists of.
 type parcel struct{ Number int }
 
-// startTraffic starts traffic in a client's space, with the address of one node only.
-func startTraffic(t *testing.T, addr string) *traffic {
-	c, err := client.Dial(t.Context(), addr)
-	require.NoError(t, err)
-	t.Cleanup(func() { c.Close() })
+// startTraffic starts traffic in the default space, with the address of one node only.
+func startTraffic(t *testing.T, n *spacetest.ClusterNode) *traffic {
+	c := n.Dial(t, client.DefaultSpace)
 	f := &traffic{t: t, c: c}
 	writing, stop := context.WithCancel(t.Context())
 	f.stop = stop
@@ -125,7 +123,7 @@ func TestProcedure_AllNodesAreReplaced(t *testing.T) {
 	o := operator{t, c.Addrs()}
 	o.status()
 	require.Equal(t, exitOK, cli(t, "--addr", o.addrs, "spaces", "create", "jobs").code)
-	traffic := startTraffic(t, c.Nodes[0].Addr)
+	traffic := startTraffic(t, c.Nodes[0])
 	for i, old := range c.Nodes {
 		joined := c.Join()
 		o.addrs = strings.Join([]string{c.Nodes[i+1].Addr, c.Nodes[i+2].Addr, joined.Addr}, ",")
@@ -157,7 +155,7 @@ func TestProcedure_AnEmptyDiskIsFilled(t *testing.T) {
 	kept := c.Dial(t, "default")
 	_, err := space.WriteAll(t.Context(), kept, []order{{"a", 1}, {"b", 2}, {"c", 3}})
 	require.NoError(t, err)
-	traffic := startTraffic(t, c.Nodes[0].Addr)
+	traffic := startTraffic(t, c.Nodes[0])
 	lost := c.Node(c.Primary("default"))
 	lost.Kill()
 	require.NoError(t, os.RemoveAll(lost.Data()))
@@ -191,7 +189,7 @@ func TestProcedure_RollingUpgrade(t *testing.T) {
 	c := spacetest.StartCluster(t, spacetest.ClusterConfig{Process: true})
 	o := operator{t, c.Addrs()}
 	o.status()
-	traffic := startTraffic(t, c.Nodes[0].Addr)
+	traffic := startTraffic(t, c.Nodes[0])
 	for i, n := range c.Nodes {
 		n.Stop()
 		n.Upgrade()
