@@ -114,13 +114,19 @@ func (n *Node) ready() error {
 func (f *fleet) ready() error {
 	state, _ := f.member.State()
 	var errs []error
-	state.Replicas(f.cfg.Cluster.Node, func(at txn.Address, _ *cluster.Space, _ cluster.Partition) {
+	state.Replicas(f.cfg.Cluster.Node, func(at txn.Address, sp *cluster.Space, _ cluster.Partition) {
+		if sp.Unfinished() {
+			return // no node has a replica
+		}
 		err := errors.New("it is not open yet")
 		if s := f.at(at); s != nil {
-			if _, serves := s.partition.Serving(); serves {
+			if _, serves := s.partition.Serving(); !serves {
+				err = replica{s}.Able()
+			} else if why := s.waits(); why != "" {
+				err = errors.New(why)
+			} else {
 				return
 			}
-			err = replica{s}.Able()
 		}
 		if err != nil {
 			errs = append(errs, fmt.Errorf("the replica of %v is not ready: %w", at, err))

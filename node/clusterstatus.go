@@ -31,6 +31,8 @@ type memberStatus struct {
 	Has     int    `json:"replicas"` // number of replicas
 	Drained bool   `json:"drained,omitempty"`
 	Version string `json:"version,omitempty"`
+
+	Unheard []string `json:"does_not_hear,omitempty"` // nodes that others hear
 }
 
 // partitionStatus is the status of a partition of the cluster.
@@ -69,6 +71,9 @@ func (f *fleet) status() *clusterStatus {
 		members[name] = &memberStatus{
 			Name: name, Addr: n.Addr, Zone: n.Zone, Alive: sight.Alive(name), Drained: n.Duty != cluster.Leads,
 			Version: n.Version,
+		}
+		if unheard := f.unheard.Load(); unheard != nil {
+			members[name].Unheard = (*unheard)[name]
 		}
 	}
 	for space, sp := range state.Spaces {
@@ -138,9 +143,7 @@ func (f *fleet) partitionStatus(at txn.Address, p cluster.Partition) partitionSt
 		}
 		ps.Replicas = append(ps.Replicas, r)
 	}
-	if ps.Why = ps.trouble(); !f.store.Outside() {
-		ps.Why = cmp.Or(ps.minority(p.Nodes), ps.Why)
-	}
+	ps.Why = cmp.Or(f.minority(p.Nodes), ps.trouble())
 	for i := range ps.Replicas {
 		ps.Replicas[i].Lag = newest - ps.Replicas[i].Position
 	}
@@ -148,15 +151,28 @@ func (f *fleet) partitionStatus(at txn.Address, p cluster.Partition) partitionSt
 }
 
 // minority returns the reason why calls of a partition wait whose log is on the given nodes; "" if enough are alive.
-func (p *partitionStatus) minority(nodes []string) string {
+func (f *fleet) minority(nodes []string) string {
+	if f.store.Outside() { // the servers of NATS are what matters
+		return ""
+	}
 	alive := 0
-	for _, r := range p.Replicas {
-		if r.Alive && slices.Contains(nodes, r.Node) {
+	for _, node := range nodes {
+		if f.member.Sight().Alive(node) {
 			alive++
 		}
 	}
 	if 2*alive <= len(nodes) {
 		return fmt.Sprintf("no majority: %d of %d nodes with its log are alive", alive, len(nodes))
+	}
+	return ""
+}
+
+// waits returns the reason why calls of a partition wait that is led here; "" if they do not. A primary without calls
+// would not notice by itself.
+func (f *fleet) waits(at txn.Address) string {
+	state, _ := f.member.State()
+	if sp := state.Spaces[at.Space]; sp != nil && int(at.Partition) < len(sp.Partitions) {
+		return f.minority(sp.Partitions[at.Partition].Nodes)
 	}
 	return ""
 }

@@ -8,6 +8,7 @@ import (
 	"maps"
 	"slices"
 	"sync"
+	"sync/atomic"
 	"time"
 
 	"github.com/gospaces/gospaces/internal/budget"
@@ -41,6 +42,8 @@ type fleet struct {
 
 	fillings fillings   // spaces that are being restored through this node
 	begun    backupHere // a backup that is about to be made
+
+	unheard atomic.Pointer[map[string][]string] // by node, those that it has not heard for a while, as others have
 
 	mu       sync.RWMutex
 	replicas map[txn.Address]*hosted // guarded by mu
@@ -152,7 +155,10 @@ func (f *fleet) Open(ctx context.Context, at txn.Address, created uint64) (clust
 		return nil, err
 	}
 	logger := f.cfg.Logger.With("partition", at.String())
-	s := &hosted{at: at, created: created, log: log, standby: true, guard: newGuard(f.cfg, log, logger)}
+	s := &hosted{
+		at: at, created: created, log: log, standby: true, waits: func() string { return f.waits(at) },
+		guard: newGuard(f.cfg, log, logger),
+	}
 	s.ctx, s.cancel = context.WithCancel(f.ctx)
 	cfg := partitionConfig(f.cfg, f.budget, at)
 	cfg.Log, cfg.Standby, cfg.Logger = guardedLog{log, s.guard}, true, logger

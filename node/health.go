@@ -13,7 +13,12 @@ type health struct {
 	logger *slog.Logger
 	silent map[string]int // how often in a row each node was found silent
 	unled  int            // how often in a row partitions were found without a primary
+
+	deaf map[deafness]int // how often in a row a node was found that does not hear another
 }
+
+// deafness is that a node does not hear another, which others hear.
+type deafness struct{ node, other string }
 
 const (
 	lookEvery = time.Second
@@ -21,7 +26,7 @@ const (
 )
 
 // look compares the cluster with what it was when it was looked at last.
-func (h *health) look(st *clusterStatus) {
+func (h *health) look(st *clusterStatus, unheard map[string][]string) {
 	silent := map[string]int{}
 	for _, m := range st.Nodes {
 		if m.Alive {
@@ -38,6 +43,8 @@ func (h *health) look(st *clusterStatus) {
 	}
 	h.silent = silent
 
+	h.lookAtLinks(unheard)
+
 	all := append([]partitionStatus{st.Control}, st.Partitions...)
 	unled := slices.DeleteFunc(all, func(p partitionStatus) bool { return p.Why == "" })
 	switch was := h.unled; {
@@ -53,6 +60,39 @@ func (h *health) look(st *clusterStatus) {
 	}
 }
 
+// lookAtLinks compares which nodes do not hear which others.
+func (h *health) lookAtLinks(unheard map[string][]string) {
+	deaf := map[deafness]int{}
+	for _, node := range slices.Sorted(maps.Keys(unheard)) {
+		for _, other := range unheard[node] {
+			d := deafness{node, other}
+			if deaf[d] = h.deaf[d] + 1; deaf[d] == patient {
+				h.logger.Warn("a node does not hear another, which others hear", "node", node, "other", other)
+			}
+		}
+	}
+	for d, looks := range h.deaf {
+		if deaf[d] == 0 && looks >= patient {
+			h.logger.Info("a node hears another again, or that is gone", "node", d.node, "other", d.other)
+		}
+	}
+	h.deaf = deaf
+}
+
+// unheard returns the nodes, by node, that it has not heard for a while.
+func (h *health) unheard() map[string][]string {
+	unheard := map[string][]string{}
+	for d, looks := range h.deaf {
+		if looks >= patient {
+			unheard[d.node] = append(unheard[d.node], d.other)
+		}
+	}
+	for _, others := range unheard {
+		slices.Sort(others)
+	}
+	return unheard
+}
+
 // watchHealth looks at the cluster until the node stops.
 func (f *fleet) watchHealth() {
 	h := health{logger: f.cfg.Logger}
@@ -61,7 +101,9 @@ func (f *fleet) watchHealth() {
 	for {
 		select {
 		case <-t.C:
-			h.look(f.status())
+			h.look(f.status(), f.member.Sight().Unheard())
+			unheard := h.unheard()
+			f.unheard.Store(&unheard)
 		case <-f.admin.Done():
 			return
 		}

@@ -19,9 +19,10 @@ func TestHealth_LogsWhatGoesWrongOnceAndWhenItIsOver(t *testing.T) {
 			return a
 		},
 	}))}
+	unheard := map[string][]string{}
 	says := func(st clusterStatus) string {
 		log.Reset()
-		h.look(&st)
+		h.look(&st, unheard)
 		return log.String()
 	}
 	nodes := func(alive bool) []memberStatus {
@@ -45,4 +46,15 @@ level=WARN msg="partitions are not served: calls wait" partitions=1 of=3 partiti
 level=INFO msg="all partitions are served again"
 `, says(well))
 	require.Empty(t, says(well))
+
+	unheard["c"] = []string{"a", "b"}
+	require.Empty(t, says(well), "they may have been seen at different times")
+	require.Empty(t, h.unheard())
+	require.Equal(t, `level=WARN msg="a node does not hear another, which others hear" node=c other=a
+level=WARN msg="a node does not hear another, which others hear" node=c other=b
+`, says(well))
+	require.Equal(t, unheard, h.unheard())
+	unheard["c"] = []string{"b"}
+	require.Equal(t, "level=INFO msg=\"a node hears another again, or that is gone\" node=c other=a\n", says(well))
+	require.Equal(t, unheard, h.unheard())
 }

@@ -67,6 +67,7 @@ type hosted struct {
 	guard       *guard            // nil with Memory
 	snapshots   *snapshotter      // nil with Memory
 	standby     bool              // it is one of several replicas of a cluster
+	waits       func() string     // why calls wait although it is the primary; "": they do not. Nil without standby
 	terms       atomic.Uint64     // how often it has become the primary
 	handed      atomic.Uint64     // how often it has handed that over
 	ages        ages              // of its entries, if there is an admin address

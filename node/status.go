@@ -84,6 +84,7 @@ type spaceStatus struct {
 	// transactions of other spaces whose entries stay locked until their outcome is known
 	Prepared int    `json:"prepared"`
 	Error    string `json:"error,omitempty"`    // why calls are refused
+	Waits    string `json:"waits,omitempty"`    // what calls wait for
 	Throttle string `json:"throttle,omitempty"` // why calls that change the space are refused, or wait
 	// refused or delayed for such a reason since the start of the server; waiting calls count at each attempt
 	Throttled uint64 `json:"throttled_calls"`
@@ -167,6 +168,7 @@ func sumStatus(name string, parts []*hosted) spaceStatus {
 		p := s.status()
 		sum.Partitions = append(sum.Partitions, p)
 		sum.Error, sum.Throttle = cmp.Or(sum.Error, p.Error), cmp.Or(sum.Throttle, p.Throttle)
+		sum.Waits = cmp.Or(sum.Waits, p.Waits)
 		sum.Memory += p.Memory
 		sum.Throttled += p.Throttled
 		sum.Kinds = max(sum.Kinds, p.Kinds)
@@ -211,6 +213,8 @@ func (s *hosted) status() spaceStatus {
 		st.Terms, st.Handovers = s.terms.Load(), s.handed.Load()
 		if st.Role = s.partition.Role(); st.Role == follower {
 			st.Error, st.Log.Error = "", "" // another node serves it
+		} else if st.Role == primary {
+			st.Waits = s.waits()
 		}
 	}
 	return st

@@ -105,8 +105,13 @@ func TestCluster_IsToldByTheNodeThatIsAsked(t *testing.T) {
 		"a space of 5 replicas needs as many nodes, and there are 3")
 	require.Contains(t, create("six", "--replicas", "6").err, "a space with 6 replicas; it has 1 to 5")
 
+	succeeds(t, c.Addrs(), "cluster", "move", "jobs/1", "--to", "a,b,c")
 	c.Nodes[1].Kill()
 	c.Nodes[2].Kill()
+	require.Eventually(t, func() bool { // it has no calls, and leads
+		r := cli(t, "--addr", c.Nodes[0].Addr, "status", "--json=false")
+		return strings.Contains(r.out, "jobs/1: calls wait: no majority: 1 of 3 nodes with its log are alive")
+	}, time.Minute, 50*time.Millisecond)
 	require.Eventually(t, func() bool {
 		r := cli(t, "--addr", c.Nodes[0].Addr, "cluster", "status")
 		return r.code == exitError && strings.Contains(r.err, "node b is silent") &&

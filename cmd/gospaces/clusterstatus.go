@@ -25,6 +25,8 @@ type memberLine struct {
 	Has     int    `json:"replicas"`
 	Drained bool   `json:"drained"`
 	Version string `json:"version"`
+
+	Unheard []string `json:"does_not_hear"`
 }
 
 type partitionLine struct {
@@ -116,6 +118,10 @@ func (st *clusterStatus) wrong() (wrong []string) {
 	for _, n := range st.Nodes {
 		if !n.Alive {
 			wrong = append(wrong, "node "+n.Name+" is silent")
+		}
+		if len(n.Unheard) > 0 {
+			wrong = append(wrong, fmt.Sprintf("node %s does not hear %s, which others hear: check the network between them",
+				n.Name, strings.Join(n.Unheard, ", ")))
 		}
 	}
 	if st.JetStream == "" {

@@ -79,6 +79,7 @@ type spaceLine struct {
 	Txns          int    `json:"transactions"`
 	Error         string `json:"error"`
 	Throttle      string `json:"throttle"`
+	Waits         string `json:"waits"`
 	Log           struct {
 		Bytes int64  `json:"bytes"`
 		Error string `json:"error"`
@@ -176,6 +177,7 @@ func (m *mirrorLine) state() string {
 func (s *spaceLine) troubles() (all []string) {
 	for _, t := range [][2]string{
 		{"calls fail: ", s.Error},
+		{"calls wait: ", s.Waits},
 		{"changes wait or fail: ", s.Throttle},
 		{"log: ", s.Log.Error},
 	} {

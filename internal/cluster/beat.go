@@ -11,12 +11,13 @@ import (
 // Beat is a heartbeat: what a node says of itself.
 type Beat struct {
 	Node    string
-	Folder  string // of the node
-	Addr    string // for clients
-	Early   bool   // beside the regular ones, because there is news
-	Scarce  bool   // the node has too little memory for more entries
-	Control uint64 // position up to which the node has applied the control log
-	Parts   []Part // the replicas on the node
+	Folder  string   // of the node
+	Addr    string   // for clients
+	Early   bool     // beside the regular ones, because there is news
+	Scarce  bool     // the node has too little memory for more entries
+	Control uint64   // position up to which the node has applied the control log
+	Hears   []string // the nodes that it hears
+	Parts   []Part   // the replicas on the node
 }
 
 // Part is a replica, as its node's heartbeats describe it.
@@ -44,6 +45,10 @@ func appendBeat(dst []byte, b *Beat) []byte {
 	dst = append(dst, beatVersion)
 	dst = appendString(appendString(appendString(dst, b.Node), b.Folder), b.Addr)
 	dst = binary.AppendUvarint(append(dst, flag(b.Early)|flag(b.Scarce)<<1), b.Control)
+	dst = binary.AppendUvarint(dst, uint64(len(b.Hears)))
+	for _, node := range b.Hears {
+		dst = appendString(dst, node)
+	}
 	dst = binary.AppendUvarint(dst, uint64(len(b.Parts)))
 	for _, p := range b.Parts {
 		dst = appendString(dst, p.At.Space)
@@ -81,6 +86,9 @@ func parseBeat(data []byte) (*Beat, error) {
 	flags := d.byte()
 	b.Early, b.Scarce, b.Control = flags&1 != 0, flags&2 != 0, d.uvarint()
 	d.bad = d.bad || flags > 3
+	for n := d.uvarint(); n > 0 && !d.bad; n-- {
+		b.Hears = append(b.Hears, d.string())
+	}
 	for n := d.uvarint(); n > 0 && !d.bad; n-- {
 		p := Part{At: txn.Address{Space: d.string()}}
 		number := d.uvarint()

@@ -319,7 +319,7 @@ func (m *Member) beat(ctx context.Context, sub *nats.Subscription) {
 	for early := false; ; {
 		b := Beat{
 			Early: early, Node: m.self, Folder: m.folder.Folder, Addr: m.cfg.Addr, Control: m.control.Position(),
-			Parts: m.keeper.Parts(),
+			Hears: m.sight.Living(), Parts: m.keeper.Parts(),
 		}
 		b.Scarce = m.cfg.Scarce != nil && m.cfg.Scarce()
 		buf = appendBeat(buf[:0], &b)

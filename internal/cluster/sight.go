@@ -33,6 +33,7 @@ type seen struct {
 	addr    string
 	control uint64
 	scarce  bool
+	hears   []string
 	parts   map[txn.Address]Part
 }
 
@@ -76,7 +77,7 @@ func (s *Sight) Hear(b *Beat) {
 	}
 	n := &seen{
 		at: s.beats, folder: b.Folder, heard: 1, addr: b.Addr, control: b.Control, scarce: b.Scarce,
-		parts: make(map[txn.Address]Part, len(b.Parts)),
+		hears: b.Hears, parts: make(map[txn.Address]Part, len(b.Parts)),
 	}
 	if was != nil && was.folder == b.Folder {
 		n.heard = was.heard + 1
@@ -175,6 +176,32 @@ func (s *Sight) Living() []string {
 	}
 	slices.Sort(living)
 	return living
+}
+
+// Unheard returns, by living node, the nodes that it does not hear although another one does, sorted.
+func (s *Sight) Unheard() map[string][]string {
+	living := s.Living()
+	s.mu.Lock()
+	defer s.mu.Unlock()
+	hears := map[string][]string{s.self: living}
+	heard := map[string]bool{}
+	for _, name := range living {
+		if n := s.nodes[name]; n != nil && name != s.self {
+			hears[name] = n.hears
+		}
+		for _, other := range hears[name] {
+			heard[other] = true
+		}
+	}
+	unheard := map[string][]string{}
+	for _, other := range slices.Sorted(maps.Keys(heard)) {
+		for name, list := range hears {
+			if name != other && !slices.Contains(list, other) {
+				unheard[name] = append(unheard[name], other)
+			}
+		}
+	}
+	return unheard
 }
 
 // Unserved returns how long no node has said that it serves a partition; since the start if none ever has.

@@ -113,3 +113,25 @@ func TestSight_SpaceIsCreatedAgain(t *testing.T) {
 	hearSelf(s, 1)
 	require.Empty(t, s.served, "nothing is kept of spaces that are gone")
 }
+
+// A connection between two nodes may be cut, in one direction or both, while both hear all others.
+func TestSight_UnheardNodes(t *testing.T) {
+	t.Parallel()
+	s := newSight(1)
+	hear := func(node string, hears ...string) { s.Hear(&Beat{Node: node, Hears: hears}) }
+	all := []string{"a", "b", "c"}
+	hear("b", all...)
+	hear("c", all...)
+	require.Empty(t, s.Unheard())
+	hear("b", "a", "b")
+	require.Equal(t, map[string][]string{"b": {"c"}}, s.Unheard(), "c hears b")
+	hear("c", "a", "c")
+	require.Equal(t, map[string][]string{"b": {"c"}, "c": {"b"}}, s.Unheard())
+	for range 4 {
+		hearSelf(s, 1)
+		hear("b", "a", "b", "c")
+	}
+	require.Equal(t, map[string][]string{"a": {"c"}}, s.Unheard(), "this node does not hear it")
+	hear("b", "a", "b")
+	require.Empty(t, s.Unheard(), "c is silent")
+}
