@@ -63,7 +63,7 @@ type desk struct {
 
 func newDesk(t *testing.T) *desk {
 	d := &desk{
-		t: t, sight: NewSight("a", Timings(1)), now: time.Now(),
+		t: t, sight: newSight(0), now: time.Now(),
 		r:     &scripted{led: make(chan struct{}, 1), raft: replication.Raft{Member: true, Leader: "b"}},
 		leads: map[string]int{},
 		says:  map[string]*Part{"a": {At: jobs, Able: true}, "b": {At: jobs, Able: true}, "c": {At: jobs, Able: true}},

@@ -10,9 +10,11 @@ import (
 
 var jobs = txn.Address{Space: "jobs"}
 
-// newSight returns the Sight of node a, which has heard itself n times.
+// newSight returns the Sight of node a, which has heard itself n times, in a cluster that has the space of jobs.
 func newSight(n int) *Sight {
 	s := NewSight("a", Timings(1))
+	state := &State{Spaces: map[string]*Space{jobs.Space: {}}}
+	s.state = func() *State { return state }
 	hearSelf(s, n)
 	return s
 }
