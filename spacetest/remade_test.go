@@ -1,6 +1,7 @@
 package spacetest_test
 
 import (
+	"strings"
 	"testing"
 
 	"github.com/stretchr/testify/require"
@@ -43,6 +44,30 @@ func (d dropper) Space() space.Space { return d.client.SpaceNamed("dropped") }
 
 func (d dropper) Restart() {
 	require.NoError(d.tb, d.client.DropSpace(d.tb.Context(), "dropped", false))
+}
+
+// TestRemade_DroppedInACluster drops the spaces of a cluster, and makes them again.
+func TestRemade_DroppedInACluster(t *testing.T) {
+	t.Parallel()
+	c := spacetest.StartCluster(t, spacetest.ClusterConfig{Durability: node.ReplicatedMemory, Patience: 5})
+	spacetest.RunRemade(t, func(tb testing.TB) spacetest.Restarter {
+		name := tb.Name()[strings.LastIndex(tb.Name(), "/")+1:]
+		require.NoError(tb, c.Dial(tb, client.DefaultSpace).CreateSpace(tb.Context(), name))
+		return clusterDropper{tb, c.Dial(tb, name), name}
+	})
+}
+
+type clusterDropper struct {
+	tb     testing.TB
+	client *spacetest.ClusterClient
+	name   string
+}
+
+func (d clusterDropper) Space() space.Space { return d.client }
+
+func (d clusterDropper) Restart() {
+	require.NoError(d.tb, d.client.DropSpace(d.tb.Context(), d.name, false))
+	require.NoError(d.tb, d.client.CreateSpace(d.tb.Context(), d.name))
 }
 
 // A space that is dropped and made again begins with a new log, whose epochs are lower than those in which the nodes
