@@ -36,14 +36,14 @@ type observed struct {
 // Waiting implements spacetest.Waiter.
 func (o observed) Waiting(context.Context) (int, error) { return o.partition.Stats().Waiting, nil }
 
-// TestNew runs the suite on what users get, which does not tell how many calls wait.
+// TestNew runs the topics about waiting on what users get, which does not tell how many calls wait.
 func TestNew(t *testing.T) {
 	t.Parallel()
-	spacetest.Run(t, func(tb testing.TB) space.Space {
+	spacetest.RunTopics(t, func(tb testing.TB) space.Space {
 		sp := memory.New(memory.Config{})
 		tb.Cleanup(func() { sp.Close() })
 		return sp
-	})
+	}, "wait", "close", "ifexists", "lockwait", "deadlock", "work")
 }
 
 // TestGroup runs what the suite has to say about transactions on one space of a group, with transactions that begin in
