@@ -95,30 +95,6 @@ func TestSpace_NeedsNoListener(t *testing.T) {
 	require.Equal(t, 1, countCrates(t, jobs))
 }
 
-func TestSpace_TransactionsSpanTheSpacesOfANode(t *testing.T) {
-	t.Parallel()
-	for durability, dir := range map[string]string{node.Memory: "", node.Logged: t.TempDir()} {
-		n := start(t, node.Config{Data: dir, Durability: durability})
-		from, to := spaceOf(t, n, "from"), spaceOf(t, n, "to")
-		_, err := space.Write(t.Context(), from, crate{7})
-		require.NoError(t, err)
-		for _, commits := range []bool{false, true} {
-			p, tx, err := space.TakeTxn(t.Context(), from, crate{})
-			require.NoError(t, err)
-			_, err = space.Write(t.Context(), to, p, space.In(tx))
-			require.NoError(t, err)
-			require.Zero(t, countCrates(t, from)+countCrates(t, to))
-			if !commits {
-				require.NoError(t, tx.Abort(t.Context()))
-				require.Equal(t, []int{1, 0}, []int{countCrates(t, from), countCrates(t, to)})
-				continue
-			}
-			require.NoError(t, tx.Commit(t.Context()))
-			require.Equal(t, []int{0, 1}, []int{countCrates(t, from), countCrates(t, to)})
-		}
-	}
-}
-
 func TestSpace_ErrorsOfNames(t *testing.T) {
 	t.Parallel()
 	n := start(t, node.Config{Durability: node.Memory, Limits: node.Limits{Spaces: 2}})

@@ -27,10 +27,9 @@ func TestDirectory_IsAMap(t *testing.T) {
 		}
 		id := uint64(r.Int64N(int64(newest) + 2))
 		at, ok := d.get(id)
-		require.Equal(t, want[id], at)
-		_, there := want[id]
-		require.Equal(t, there, ok)
-		require.Equal(t, len(want), d.n)
+		if place, there := want[id]; at != place || ok != there || d.n != len(want) {
+			require.Failf(t, "wrong", "%d is at %v (%t), not %v (%t); %d of %d", id, at, ok, place, there, d.n, len(want))
+		}
 	}
 	for id := range want {
 		d.remove(id)
