@@ -325,13 +325,15 @@ func (r replica) Able() error {
 
 func (r replica) Serving() (uint64, bool)        { return r.partition.Serving() }
 func (r replica) Position() uint64               { return r.partition.Position() }
-func (r replica) Fit() error                     { return r.log.Fit() }
 func (r replica) Primary() replication.Primary   { return r.log.Primary() }
 func (r replica) Raft() replication.Raft         { return r.log.Raft() }
 func (r replica) Lead(ctx context.Context) error { return r.partition.Lead(ctx) }
 func (r replica) Nudge() error                   { return r.log.Nudge() }
 func (r replica) Beat()                          { r.log.Beat() }
 func (r replica) LeadHere() error                { return r.log.LeadHere() }
+
+// Fit implements cluster.Replica.
+func (r replica) Fit() error { return cmp.Or(r.log.Fit(), r.guard.fit()) }
 
 // Verify implements cluster.Replica.
 func (r replica) Verify(ctx context.Context) error { return r.partition.VerifyPrimary(ctx) }

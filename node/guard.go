@@ -2,6 +2,7 @@ package node
 
 import (
 	"context"
+	"errors"
 	"fmt"
 	"log/slog"
 	"sync"
@@ -34,6 +35,7 @@ type guard struct {
 	mirror    *writeback.Writer    // guarded by mu; nil if the log does not wait for a mirror
 	lag       level                // guarded by mu; the part of the log that the mirror lacks
 	disk      level                // guarded by mu; the room on the disk
+	short     level                // guarded by mu; the same, when fit looked last
 }
 
 func newGuard(cfg *Config, log *replication.Log, logger *slog.Logger) *guard {
@@ -156,6 +158,21 @@ func (g *guard) settle() (throttled bool, tell []func()) {
 		}
 	}
 	return throttled, tell
+}
+
+// errShort is why another replica of a cluster had better lead.
+var errShort = errors.New("the disk of its data folder is nearly full: it would refuse all changes")
+
+// fit returns errShort while the partition is throttled by the disk, or would be if it led.
+func (g *guard) fit() error {
+	room := g.log.Room(ample)
+	g.mu.Lock()
+	defer g.mu.Unlock()
+	g.short.move(room < scarce, room >= ample)
+	if g.short.high() {
+		return errShort
+	}
+	return nil
 }
 
 func (g *guard) lookAtMirrorLocked() []func() {

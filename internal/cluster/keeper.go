@@ -1,6 +1,7 @@
 package cluster
 
 import (
+	"cmp"
 	"context"
 	"errors"
 	"log/slog"
@@ -24,7 +25,8 @@ type Replica interface {
 	// Able returns why the replica could not lead, such as that it still reads its log; nil if it could: it follows, and
 	// its log can be written.
 	Able() error
-	// Fit returns why the log cannot be written on this node, such as a full disk; nil if it can.
+	// Fit returns why another had better lead, such as a disk that is nearly full; nil if there is no reason. One that is
+	// not fit leads if no other can.
 	Fit() error
 	// Primary returns the writer of the log, as far as the replica has read it.
 	Primary() replication.Primary
@@ -104,7 +106,7 @@ func (k *Keeper) Parts() []Part {
 		if epoch, serves := w.replica.Serving(); serves {
 			p.Epoch = epoch
 		}
-		if err := w.able(); err != nil {
+		if err := cmp.Or(w.able(), w.replica.Fit()); err != nil {
 			p.Why = err.Error()
 		} else {
 			p.Able = true
@@ -367,7 +369,7 @@ func (w *watch) turn(owner replication.Primary) (turn int) {
 			if known && theirs.Epoch > 0 && k.sight.Alive(node) {
 				turn++
 			}
-		case known && theirs.Able && k.sight.Alive(node) && ahead(theirs, own, before):
+		case known && theirs.Able && k.sight.Alive(node) && (!own.Able || ahead(theirs, own, before)):
 			turn++
 		}
 	}

@@ -2,6 +2,7 @@ package cluster
 
 import (
 	"context"
+	"errors"
 	"log/slog"
 	"testing"
 	"time"
@@ -317,4 +318,27 @@ func TestKeeper_SaysNotThatItServesWhatItServesNoMore(t *testing.T) {
 	require.EqualValues(t, 5, d.k.Parts()[0].Epoch)
 	d.r.deaf = true
 	require.Zero(t, d.k.Parts()[0].Epoch)
+}
+
+// A replica on a disk that is nearly full is no heir, and leads if there is no other.
+func TestKeeper_OneThatIsNotFitComesLast(t *testing.T) {
+	t.Parallel()
+	d := newDesk(t)
+	d.r.unfit = errors.New("its disk is nearly full")
+	require.Equal(t, Part{At: jobs, Why: "its disk is nearly full"}, d.k.Parts()[0])
+	d.servedBy("b", 5)
+	d.says["a"].Able = false
+	d.pass(time.Second)
+	d.says["b"] = nil
+	require.False(t, d.pass(time.Second), "it is the turn of c")
+	d.says["c"] = nil
+	require.True(t, d.pass(5*time.Second))
+
+	d.r.epoch = 6
+	d.servedBy("a", 6)
+	d.pass(time.Second)
+	require.EqualValues(t, 6, d.r.epoch, "there is no other")
+	d.says["c"] = &Part{At: jobs, Able: true}
+	d.pass(time.Second)
+	require.Equal(t, "c", d.r.heir)
 }

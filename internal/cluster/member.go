@@ -224,7 +224,7 @@ func (m *Member) Forget(ctx context.Context, node string) error {
 	if _, err := state.next(state.Position, forget); err != nil {
 		return err
 	}
-	if m.sight.Alive(node) {
+	if !m.isSilent(ctx, node) {
 		return fmt.Errorf("%w: %q is alive: stop it first", ErrNeeded, node)
 	}
 	if slices.Contains(state.Founders, node) {
@@ -237,6 +237,23 @@ func (m *Member) Forget(ctx context.Context, node string) error {
 	}
 	_, err = m.control.Do(ctx, forget)
 	return err
+}
+
+// isSilent reports whether a node is silent. For one that was stopped a moment ago it waits until that shows.
+func (m *Member) isSilent(ctx context.Context, node string) bool {
+	t := time.NewTicker(tick)
+	defer t.Stop()
+	for heard := m.sight.Heard(node); m.sight.Alive(node); {
+		select {
+		case <-t.C:
+		case <-ctx.Done():
+			return false
+		}
+		if m.sight.Heard(node) != heard {
+			return false
+		}
+	}
+	return true
 }
 
 // replaceFounder moves the replica of the control partition that a node has to another, and waits for that.

@@ -141,6 +141,16 @@ func (s *Sight) silentLocked(node string) time.Duration {
 	return s.silenceLocked(0)
 }
 
+// Heard returns how many heartbeats of a node were heard from the folder that it has.
+func (s *Sight) Heard(node string) uint64 {
+	s.mu.Lock()
+	defer s.mu.Unlock()
+	if n := s.nodes[node]; n != nil {
+		return n.heard
+	}
+	return 0
+}
+
 // Alive reports whether a node is not suspected.
 func (s *Sight) Alive(node string) bool { return s.Silent(node) < s.timing.Suspect }
 
