@@ -131,7 +131,8 @@ func TestRepeat_EveryCallWhoseAnswerWasLost(t *testing.T) {
 
 	var version uint32
 	require.NoError(t, d.lose(t, n, c, func() (err error) {
-		version, err = c.Update(ctx, txn.ID{}, space.Change{ID: lease.ID(), Version: 1, Kind: "job"}) // Replace reads first
+		// Replace would read first.
+		version, err = c.Update(ctx, txn.ID{}, space.Change{ID: lease.ID(), Version: 1, Kind: "job"})
 		return err
 	}, nothing))
 	require.Equal(t, uint32(2), version)

@@ -169,8 +169,8 @@ func (c *ClusterHandle) Dial(tb testing.TB, space string) *ClusterClient {
 	return &ClusterClient{cl, c, space}
 }
 
-// Dial returns a client of a space that knows the address of this node only. It dials until the space is served, however
-// long that takes on a busy machine.
+// Dial returns a client of a space that knows the address of this node only. It dials until the space is served,
+// however long that takes on a busy machine.
 func (n *ClusterNode) Dial(tb testing.TB, space string) *client.Client {
 	tb.Helper()
 	for {

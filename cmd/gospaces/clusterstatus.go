@@ -120,8 +120,8 @@ func (st *clusterStatus) wrong() (wrong []string) {
 			wrong = append(wrong, "node "+n.Name+" is silent")
 		}
 		if len(n.Unheard) > 0 {
-			wrong = append(wrong, fmt.Sprintf("node %s does not hear %s, which others hear: check the network between them",
-				n.Name, strings.Join(n.Unheard, ", ")))
+			wrong = append(wrong, fmt.Sprintf("node %s does not hear %s, which others hear: "+
+				"check the network between them", n.Name, strings.Join(n.Unheard, ", ")))
 		}
 	}
 	if st.JetStream == "" {

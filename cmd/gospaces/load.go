@@ -26,9 +26,9 @@ Entries keep their identities, which are their order, and their leases; those wh
 expire when the server starts. A server that is started on the folder with --postgres goes on to mirror into the
 same tables. With --cluster, the spaces of a running cluster are filled, of which --addr names a node, and its
 mirror goes on with the tables; a space must have no entries there, or not exist. If that ends early, run it again:
-it goes on with the first space that is not complete, and nothing is served before all are. What the space had beyond the
-tables is lost: changes that had not reached the database, entries of kinds that are not mirrored, registrations,
-and sessions of clients.`
+it goes on with the first space that is not complete, and nothing is served before all are. What the space had
+beyond the tables is lost: changes that had not reached the database, entries of kinds that are not mirrored,
+registrations, and sessions of clients.`
 
 func (a *app) loadCommand() *cobra.Command {
 	var cfg load.Config

@@ -16,8 +16,8 @@ import (
 // watchLease is how long a registration outlives a watch that has died.
 const watchLease = time.Minute
 
-const watchHelp = `Print an event for every matching entry that is written from now on, or for the other events that --on names,
-until the command is interrupted:
+const watchHelp = `Print an event for every matching entry that is written from now on, or for the other events that
+--on names, until the command is interrupted:
   written     it became visible by being written
   taken       it was taken, for good
   expired     its lease ran out

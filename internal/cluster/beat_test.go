@@ -15,7 +15,10 @@ func TestBeat_IsReadAsItWasWritten(t *testing.T) {
 		Node: "a", Folder: "x1", Addr: "10.0.0.1:7420", Scarce: true, Control: 12,
 		Hears: []string{"a", "c"},
 		Parts: []Part{
-			{At: txn.Address{Space: "jobs", Partition: 3}, Created: 5, Epoch: 7, Position: 900, Index: 1000, Able: true},
+			{
+				At: txn.Address{Space: "jobs", Partition: 3}, Created: 5, Epoch: 7, Position: 900, Index: 1000,
+				Able: true,
+			},
 			{At: txn.Address{Space: "default"}, Why: "it is reading its log"},
 		},
 	}
@@ -26,7 +29,9 @@ func TestBeat_IsReadAsItWasWritten(t *testing.T) {
 
 func TestBeat_PrefixesAreRefused(t *testing.T) {
 	t.Parallel()
-	whole := appendBeat(nil, &Beat{Node: "a", Folder: "x", Addr: "b", Hears: []string{"c"}, Parts: []Part{{At: txn.Address{Space: "jobs"}}}})
+	whole := appendBeat(nil, &Beat{
+		Node: "a", Folder: "x", Addr: "b", Hears: []string{"c"}, Parts: []Part{{At: txn.Address{Space: "jobs"}}},
+	})
 	for n := range whole {
 		_, err := parseBeat(whole[:n])
 		require.ErrorIs(t, err, errBeat, n)
@@ -37,7 +42,8 @@ func TestBeat_PrefixesAreRefused(t *testing.T) {
 
 func FuzzBeat(f *testing.F) {
 	f.Add(appendBeat(nil, &Beat{
-		Node: "a", Folder: "x", Addr: "b", Control: 1, Hears: []string{"c"}, Parts: []Part{{At: txn.Address{Space: "jobs"}}},
+		Node: "a", Folder: "x", Addr: "b", Control: 1, Hears: []string{"c"},
+		Parts: []Part{{At: txn.Address{Space: "jobs"}}},
 	}))
 	f.Add([]byte{beatVersion, 1, 'a', 0, 0, 0, 0xff, 0xff, 0xff, 0xff, 0xff, 0xff, 0xff, 0xff, 0xff, 1})
 	f.Fuzz(func(t *testing.T, data []byte) {

@@ -7,8 +7,8 @@ import (
 )
 
 // FillSpace begins a space that is to be filled from a source before it is served, and returns its incarnation. A space
-// of that name is removed first, unless it is filled, which Filling tells. FillSpace returns when the logs of the new one
-// exist; or ctx's cause. It returns ErrFewNodes; and ErrExists for a space that is filled, or with something else.
+// of that name is removed first, unless it is filled, which Filling tells. FillSpace returns when the logs of the new
+// one exist; or ctx's cause. It returns ErrFewNodes; and ErrExists for a space that is filled, or with something else.
 // SpaceFilled has to follow, and OpenSpaces.
 func (m *Member) FillSpace(
 	ctx context.Context, name, from string, partitions, replicas int,

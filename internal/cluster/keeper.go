@@ -22,11 +22,11 @@ type Replica interface {
 	Serving() (epoch uint64, ok bool)
 	// Position returns the position of the log up to which the replica has applied it.
 	Position() uint64
-	// Able returns why the replica could not lead, such as that it still reads its log; nil if it could: it follows, and
-	// its log can be written.
+	// Able returns why the replica could not lead, such as that it still reads its log; nil if it could: it follows,
+	// and its log can be written.
 	Able() error
-	// Fit returns why another had better lead, such as a disk that is nearly full; nil if there is no reason. One that is
-	// not fit leads if no other can.
+	// Fit returns why another had better lead, such as a disk that is nearly full; nil if there is no reason. One that
+	// is not fit leads if no other can.
 	Fit() error
 	// Primary returns the writer of the log, as far as the replica has read it.
 	Primary() replication.Primary
@@ -39,8 +39,8 @@ type Replica interface {
 	// Verify makes a replica that serves the partition notice if another has claimed it. A primary without calls would
 	// not.
 	Verify(ctx context.Context) error
-	// Nudge lets the election time-out of the group run out now, Beat sends its heartbeat if it leads, and LeadHere asks
-	// that it be led from this node.
+	// Nudge lets the election time-out of the group run out now, Beat sends its heartbeat if it leads, and LeadHere
+	// asks that it be led from this node.
 	Nudge() error
 	Beat()
 	LeadHere() error
@@ -71,8 +71,9 @@ func NewKeeper(self string, timing Timing, sight *Sight, log *slog.Logger) *Keep
 	}
 }
 
-// Watch begins to watch a replica of a space, which is identified by Space.Created. ranked are the nodes that may lead the partition, the best placed one first, and
-// members those that have replicas of its log. moving tells that the first is to lead as soon as it can.
+// Watch begins to watch a replica of a space, which is identified by Space.Created. ranked are the nodes that may lead
+// the partition, the best placed one first, and members those that have replicas of its log. moving tells that the
+// first is to lead as soon as it can.
 func (k *Keeper) Watch(at txn.Address, created uint64, ranked, members []string, moving bool, r Replica) {
 	k.mu.Lock()
 	defer k.mu.Unlock()

@@ -28,7 +28,8 @@ func TestDirectory_IsAMap(t *testing.T) {
 		id := uint64(r.Int64N(int64(newest) + 2))
 		at, ok := d.get(id)
 		if place, there := want[id]; at != place || ok != there || d.n != len(want) {
-			require.Failf(t, "wrong", "%d is at %v (%t), not %v (%t); %d of %d", id, at, ok, place, there, d.n, len(want))
+			require.Failf(t, "wrong", "%d is at %v (%t), not %v (%t); %d of %d", id, at, ok, place, there, d.n,
+				len(want))
 		}
 	}
 	for id := range want {

@@ -52,7 +52,9 @@ func TestErrors_AreTheSameOnTheOtherSide(t *testing.T) {
 
 func TestErrors_OfPartitionsElsewhereTellWhere(t *testing.T) {
 	t.Parallel()
-	want := &call.ElsewhereError{At: txn.Address{Space: "jobs", Partition: 3}, Node: "b:7420", Epoch: call.Epoch{Created: 9, Claim: 1 << 40}}
+	want := &call.ElsewhereError{
+		At: txn.Address{Space: "jobs", Partition: 3}, Node: "b:7420", Epoch: call.Epoch{Created: 9, Claim: 1 << 40},
+	}
 	got := sendError(t, fmt.Errorf("open jobs: %w", want))
 	require.EqualError(t, got, "open jobs: space: unavailable: served by another node: b:7420, in epoch 1099511627776")
 	require.ErrorIs(t, got, space.ErrUnavailable)

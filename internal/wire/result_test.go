@@ -63,7 +63,13 @@ func results(r *rand.Rand) map[wire.Type]call.Result {
 		wire.Spaces:  report(call.Report{Names: []string{"a", "b"}}),
 		wire.Topology: report(call.Report{Topology: &call.Topology{
 			Version: id(), Nodes: []call.Member{{Name: "a", Addr: "a:1"}, {}},
-			Places: []call.Placed{{At: txn.Address{Space: "s", Partition: 3}, Node: "a", Epoch: call.Epoch{Created: id(), Claim: id()}}, {}},
+			Places: []call.Placed{
+				{
+					At: txn.Address{Space: "s", Partition: 3}, Node: "a",
+					Epoch: call.Epoch{Created: id(), Claim: id()},
+				},
+				{},
+			},
 		}}),
 		wire.Backup: report(call.Report{
 			ID:    id(),
