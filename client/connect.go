@@ -22,6 +22,10 @@ var requires = [...]string{wire.CapSpaces}
 // server.
 var ErrNotServer = errors.New("not a gospaces server")
 
+// ErrNoAnswer is an ErrNotServer: something accepts connections, and has said nothing within Config.DialTimeout. It may
+// be a server that hangs.
+var ErrNoAnswer = fmt.Errorf("%w, or one that hangs", ErrNotServer)
+
 // connect opens a connection and continues the session, or begins a new one.
 func (l *link) connect(ctx context.Context) error {
 	caller := ctx
@@ -53,8 +57,7 @@ func (l *link) connect(ctx context.Context) error {
 	case caller.Err() != nil:
 		return fmt.Errorf("%w during the handshake", context.Cause(caller))
 	case ctx.Err() != nil:
-		return fmt.Errorf("%w, or one that hangs: no answer to the handshake within %v", ErrNotServer,
-			l.cfg.DialTimeout)
+		return fmt.Errorf("%w: no answer to the handshake within %v", ErrNoAnswer, l.cfg.DialTimeout)
 	case errors.Is(err, io.EOF), errors.Is(err, io.ErrUnexpectedEOF), errors.Is(err, syscall.ECONNRESET):
 		return fmt.Errorf("%w: it closes the connection during the handshake (%w)", ErrNotServer, err)
 	case errors.Is(err, wire.ErrMalformed) && terms == nil:

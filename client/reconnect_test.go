@@ -58,6 +58,7 @@ func TestDial_TellsWhatIsNoServer(t *testing.T) {
 			}
 			_, err = client.DialConfig(t.Context(), cfg)
 			require.ErrorIs(t, err, client.ErrNotServer)
+			require.Equal(t, strings.HasPrefix(says, "no answer"), errors.Is(err, client.ErrNoAnswer))
 			require.ErrorContains(t, err, says)
 			require.NotContains(t, err.Error(), "\n")
 		})

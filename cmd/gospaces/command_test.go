@@ -14,6 +14,8 @@ import (
 	"testing"
 
 	"github.com/stretchr/testify/require"
+
+	"github.com/gospaces/gospaces/client"
 )
 
 func TestWriteReadTake(t *testing.T) {
@@ -534,6 +536,15 @@ func TestOtherServer_IsToldFromNone(t *testing.T) {
 	r := cli(t, "--addr", other.Addr().String(), "count")
 	require.Equal(t, exitError, r.code)
 	require.Contains(t, r.err, "does not answer as a gospaces server: name another with --addr")
+}
+
+// A server that hangs accepts connections: that it is one cannot be told.
+func TestHangingServer_IsToldFromAnother(t *testing.T) {
+	t.Parallel()
+	a := &app{addr: "h:7420"}
+	err := a.dialError(fmt.Errorf("client: dial h:7420: %w: no answer to the handshake within 5s", client.ErrNoAnswer))
+	require.EqualError(t, err, "something listens at h:7420, and does not answer: a server that hangs, or another program "+
+		"(client: dial h:7420: not a gospaces server, or one that hangs: no answer to the handshake within 5s)")
 }
 
 func TestHelp_HasExamplesAndExitCodes(t *testing.T) {
