@@ -54,8 +54,7 @@ func (e *embedded) join(o *server.Options) error {
 	o.Cluster = server.ClusterOpts{
 		Name: c.Name, Host: host, NoAdvertise: true, TLSTimeout: tlsTimeout,
 		PingInterval: routePing, MaxPingsOut: routePings,
-		ConnectRetries: math.MaxInt32, // also to nodes that are not in Peers: no other node would have them connect again
-		Compression:    server.CompressionOpts{Mode: server.CompressionOff},
+		Compression: server.CompressionOpts{Mode: server.CompressionOff},
 	}
 	if self, ok := c.self(); ok && c.Listen != "" {
 		o.Cluster.Advertise = self.Addr // others reach it there
