@@ -2,7 +2,6 @@ package replication
 
 import (
 	"context"
-	"errors"
 	"fmt"
 	"log/slog"
 	"maps"
@@ -30,7 +29,7 @@ func (l *serverLog) fatal() error {
 }
 
 func (l *serverLog) Fatalf(format string, v ...any) {
-	err := errors.New(fmt.Sprintf(format, v...))
+	err := fmt.Errorf(format, v...)
 	if cause, ok := fatalCause(format, v); ok {
 		err = &SettingError{
 			"Cluster.Listen", "or else the address of this node in Cluster.Peers, cannot be used", cause,

@@ -50,12 +50,12 @@ func (s *status) snapshot(now time.Time) Stats {
 	return stats
 }
 
-// failure returns the reason why the database is away, or nil if it is not known to be, and a channel that is closed
-// when that may have changed.
-func (s *status) failure() (error, <-chan struct{}) {
+// failure returns the reason why the database is away, nil if it is not known to be, and a channel that is closed when
+// that may have changed.
+func (s *status) failure() (changed <-chan struct{}, err error) {
 	s.mu.Lock()
 	defer s.mu.Unlock()
-	return s.stats.LastError, s.changed
+	return s.changed, s.stats.LastError
 }
 
 // wait returns nil once the database is at position.

@@ -128,7 +128,7 @@ func (w *Writer) FlushOrAway(ctx context.Context) error {
 // away returns an error that wraps ErrAway once the database is away, and the cause of ctx when ctx ends.
 func (w *Writer) away(ctx context.Context) error {
 	for ctx.Err() == nil {
-		failure, changed := w.status.failure()
+		changed, failure := w.status.failure()
 		if failure != nil {
 			return fmt.Errorf("%w: %w", ErrAway, failure)
 		}
