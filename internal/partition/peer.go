@@ -38,7 +38,10 @@ func (s *Spans) peer(a txn.Address) Peer {
 	if p := s.find(a); p != nil {
 		return s.Host(p).Peer()
 	}
-	return s.far(a)
+	if s.d.Far == nil {
+		return nil
+	}
+	return s.d.Far(a)
 }
 
 // served is a partition of this process as a Peer.
@@ -58,7 +61,7 @@ func (s served) Enlist(ctx context.Context, number uint64, b txn.Branch) error {
 		return refusal
 	}
 	if err != nil {
-		return explain(id, err)
+		return s.h.spans.explain(id, err)
 	}
 	// A primary that is being replaced must not answer before its log has the record that makes the transaction volatile.
 	return s.h.await(ctx, func(now int64) call.Result { return s.h.e.Enlist(now, number, b) }, nil)
@@ -152,5 +155,5 @@ func (s *Spans) abort(ctx context.Context, id txn.ID) error {
 	if far := s.far(id.Home()); far != nil {
 		return far.AbortTxn(ctx, id.Number)
 	}
-	return explain(id, s.Coordinator.Abort(ctx, id))
+	return s.explain(id, s.Coordinator.Abort(ctx, id))
 }

@@ -473,3 +473,51 @@ func TestSpans_JoinADroppedSpace(t *testing.T) {
 	require.ErrorIs(t, f.spans.Join(id, dropped), call.ErrDropped)
 	require.NoError(t, f.commit(id))
 }
+
+// A call under a transaction whose home is handed over at that moment is told so, whenever the call looks: the space
+// exists.
+func TestSpans_HomeChangesHands(t *testing.T) {
+	t.Parallel()
+	f := newFleet(t, nil)
+	id, err := f.begin()
+	require.NoError(t, err)
+	home, looks, here := f.parts["a"], 0, 0
+	peer := f.spans.Host(home).Peer()
+	spans := partition.NewSpans(partition.Directory{
+		Find: func(a txn.Address) *partition.Partition {
+			if a != id.Home() {
+				return f.parts[nameOf[a]]
+			}
+			if looks++; looks > here {
+				return nil
+			}
+			return home
+		},
+		All: addresses,
+		Far: func(a txn.Address) partition.Peer {
+			if a != id.Home() {
+				return nil
+			}
+			return peer
+		},
+	}, nil)
+	defer spans.Close()
+	host := spans.Host(f.parts["b"])
+	for here = range 4 {
+		looks = 0
+		wait, err := host.Join(id)
+		if err == nil && wait != nil {
+			err = wait(t.Context())
+		}
+		if err != nil {
+			require.ErrorIs(t, err, call.ErrElsewhere, "after %d looks", here)
+		}
+		looks = 0
+		fate, err := spans.Fate(t.Context(), id)
+		require.NoError(t, err, "after %d looks", here)
+		require.Equal(t, call.Undecided, fate)
+	}
+	looks, here = 0, 1
+	_, err = host.Join(id)
+	require.ErrorIs(t, err, call.ErrElsewhere)
+}

@@ -96,7 +96,7 @@ func (s *Spans) Join(id txn.ID, at *Partition) error {
 	if refusal := at.Err(); err != nil && refusal != nil {
 		return refusal
 	}
-	return explain(id, err)
+	return s.explain(id, err)
 }
 
 // Joined returns nil, or a function that waits until the log of a transaction's home knows that the transaction is
@@ -122,7 +122,7 @@ func (s *Spans) commit(ctx context.Context, id txn.ID, at *Partition, by call.Re
 	}
 	home := s.find(id.Home())
 	if home == nil {
-		return nil, noHome(id)
+		return nil, s.noHome(id)
 	}
 	if err := s.gate.enter(ctx); err != nil {
 		return nil, err
@@ -150,7 +150,7 @@ func (s *Spans) commit(ctx context.Context, id txn.ID, at *Partition, by call.Re
 		return err
 	})
 	if err != nil {
-		return nil, explain(id, err)
+		return nil, s.explain(id, err)
 	}
 	return grants, nil
 }
@@ -206,7 +206,7 @@ func (s *Spans) rollback(ctx context.Context, id txn.ID, at txn.Address, keep []
 	if far := s.far(id.Home()); far != nil {
 		return far.RollbackTxn(ctx, id.Number, at, keep)
 	}
-	return explain(id, s.Coordinator.Rollback(ctx, id, func(ctx context.Context, a txn.Address) error {
+	return s.explain(id, s.Coordinator.Rollback(ctx, id, func(ctx context.Context, a txn.Address) error {
 		p := s.peer(a)
 		var kept []uint64
 		if a.Space == at.Space {
@@ -224,7 +224,7 @@ func (s *Spans) rollback(ctx context.Context, id txn.ID, at txn.Address, keep []
 func (s *Spans) Fate(ctx context.Context, id txn.ID) (fate call.Fate, err error) {
 	home := s.peer(id.Home())
 	if home == nil {
-		return call.Unknown, noHome(id)
+		return call.Unknown, s.noHome(id)
 	}
 	return home.Fate(ctx, id.Number)
 }
@@ -242,16 +242,20 @@ func (s *Spans) Cancelling(at *Partition, leases []uint64) {
 	}
 }
 
-func noHome(id txn.ID) error {
+// noHome returns the error of a call under a transaction whose home this process does not serve.
+func (s *Spans) noHome(id txn.ID) error {
+	if s.d.Far != nil && s.d.Far(id.Home()) != nil { // it changes hands just now
+		return &call.ElsewhereError{At: id.Home()}
+	}
 	return fmt.Errorf("%w: there is no space %q, in which transaction %v would have begun", call.ErrInvalidArgument,
 		id.Space, id)
 }
 
 // explain translates an error of the coordinator for the caller.
-func explain(id txn.ID, err error) error {
+func (s *Spans) explain(id txn.ID, err error) error {
 	switch {
 	case errors.Is(err, txn.ErrNoHome):
-		return noHome(id)
+		return s.noHome(id)
 	case errors.Is(err, txn.ErrCommitting), errors.Is(err, txn.ErrEnded):
 		return call.ErrTxnEnded
 	case errors.Is(err, txn.ErrAborted): // whatever the reason, the outcome is certain
