@@ -20,6 +20,12 @@ const flushDropped = 5 * time.Second
 
 // Drop implements server.Spaces.
 func (b backend) Drop(ctx context.Context, name string, tables bool) (hosts []server.Host, err error) {
+	if err := b.spaces.canDrop(name, tables); err != nil {
+		return nil, err
+	}
+	if err := b.spaces.retire(ctx, name); err != nil {
+		return nil, err
+	}
 	was, err := b.spaces.drop(ctx, name, tables)
 	if was == nil {
 		return nil, err
@@ -30,14 +36,19 @@ func (b backend) Drop(ctx context.Context, name string, tables bool) (hosts []se
 	return hosts, err
 }
 
-func (ss *spaces) drop(ctx context.Context, name string, tables bool) (was *family, err error) {
+// canDrop returns call.ErrInvalidArgument for what can never be dropped.
+func (ss *spaces) canDrop(name string, tables bool) error {
 	switch {
 	case name == defaultSpace && ss.refusal(name) == nil:
-		return nil, fmt.Errorf("%w: space %q cannot be dropped: programs that name no space use it",
+		return fmt.Errorf("%w: space %q cannot be dropped: programs that name no space use it",
 			call.ErrInvalidArgument, name)
 	case tables && ss.pool == nil:
-		return nil, fmt.Errorf("%w: this server mirrors to no database: there are no tables to drop", call.ErrInvalidArgument)
+		return fmt.Errorf("%w: this server mirrors to no database: there are no tables to drop", call.ErrInvalidArgument)
 	}
+	return nil
+}
+
+func (ss *spaces) drop(ctx context.Context, name string, tables bool) (was *family, err error) {
 	ss.mu.Lock() // no space of that name may be created before this one is gone
 	defer ss.mu.Unlock()
 	f := ss.lookup(name)

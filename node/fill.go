@@ -237,6 +237,7 @@ func (f *fleet) seal(r *SealRequest) (parts []FilledPart, err error) {
 	if err != nil {
 		return nil, err
 	}
+	state, _ := f.member.State()
 	filling.mu.Lock()
 	defer filling.mu.Unlock()
 	for i := range filling.parts {
@@ -245,7 +246,7 @@ func (f *fleet) seal(r *SealRequest) (parts []FilledPart, err error) {
 		case p.number == 0:
 			return nil, fmt.Errorf("%w: partition %d of space %q has no records", call.ErrInvalidArgument, i, r.Space)
 		case p.log != nil:
-			if err := p.seal(); err != nil {
+			if err := p.seal(state.Highest); err != nil {
 				return nil, err
 			}
 		}
@@ -254,12 +255,13 @@ func (f *fleet) seal(r *SealRequest) (parts []FilledPart, err error) {
 	return parts, nil
 }
 
-// seal ends the records of a partition. Its new identities are none that were given out after it was as they say.
-func (p *fillingPart) seal() error {
+// seal ends the records of a partition. Its new identities are none that were given out after it was as they say, or
+// by a space that was dropped, the highest of which is told.
+func (p *fillingPart) seal(highest uint64) error {
 	clock := clockNow(p.clock)
 	msg := make([]byte, record.HeaderSize)
 	record.SetClock(msg, clock)
-	msg = record.AppendLost(record.AppendID(msg, record.Origin, record.OriginAt(clock.Wall)))
+	msg = record.AppendLost(record.AppendID(msg, record.Origin, max(highest, record.OriginAt(clock.Wall))))
 	if err := p.log.Append(msg); err != nil {
 		return err
 	}

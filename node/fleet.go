@@ -163,6 +163,8 @@ func (f *fleet) Open(ctx context.Context, at txn.Address, created uint64) (clust
 	cfg := partitionConfig(f.cfg, f.budget, at)
 	cfg.Log, cfg.Standby, cfg.Logger = guardedLog{log, s.guard}, true, logger
 	cfg.Lease, cfg.Patience = f.cfg.Cluster.timing().Lease, f.cfg.Cluster.timing().Wait
+	state, _ := f.member.State()
+	cfg.Origin = max(cfg.Origin, state.Highest)
 	cfg.Gather, cfg.AuditEvery = gather, f.cfg.Cluster.AuditEvery
 	cfg.Primary = func() *call.ElsewhereError { return f.elsewhere(at) }
 	cfg.Txns, cfg.Scattered = f.spans, true
@@ -513,8 +515,13 @@ func (b afloat) Drop(ctx context.Context, name string, tables bool) ([]server.Ho
 		return nil, fmt.Errorf("%w: this cluster mirrors to no database: there are no tables to drop",
 			call.ErrInvalidArgument)
 	}
-	err := f.member.DropSpace(ctx, name)
+	highest, err := f.retire(ctx, name, sp)
+	if err == nil {
+		err = f.member.DropSpace(ctx, name, highest)
+	}
 	switch {
+	case errors.Is(err, call.ErrInvalidArgument):
+		return nil, err
 	case errors.Is(err, cluster.ErrNoSpace):
 		return nil, noSpace(name)
 	case err != nil:

@@ -105,3 +105,42 @@ func TestRemade_InACluster(t *testing.T) {
 		}
 	}
 }
+
+// A space in which a transaction of other spaces has a part is not dropped: they would not learn its outcome. One that
+// is dropped right after the commit takes nothing of that with it.
+func TestDropped_WithPartsOfTransactions(t *testing.T) {
+	t.Parallel()
+	t.Run("alone", func(t *testing.T) {
+		t.Parallel()
+		dropParts(t, spacetest.Server(t, spacetest.ServerConfig{Durability: node.Logged}).Dial(t).Client)
+	})
+	t.Run("in a cluster", func(t *testing.T) {
+		t.Parallel()
+		c := spacetest.StartCluster(t, spacetest.ClusterConfig{Durability: node.ReplicatedMemory, Patience: 5})
+		dropParts(t, c.Dial(t, client.DefaultSpace).Client)
+	})
+}
+
+func dropParts(t *testing.T, cl *client.Client) {
+	ctx := t.Context()
+	for _, dropped := range []string{"home", "branch"} {
+		kept := map[string]string{"home": "branch", "branch": "home"}[dropped]
+		for _, name := range []string{"home", "branch"} {
+			require.NoError(t, cl.CreateSpace(ctx, name))
+		}
+		home, branch := cl.SpaceNamed("home"), cl.SpaceNamed("branch")
+		tx, err := space.Begin(ctx, home)
+		require.NoError(t, err)
+		for _, sp := range []space.Space{home, branch} {
+			_, err := space.Write(ctx, sp, Purse{"x", 1}, space.In(tx))
+			require.NoError(t, err)
+		}
+		err = cl.DropSpace(ctx, dropped, false)
+		require.ErrorIs(t, err, space.ErrInvalidArgument)
+		require.ErrorContains(t, err, "end them, or wait until they have ended")
+		require.NoError(t, tx.Commit(ctx))
+		require.NoError(t, cl.DropSpace(ctx, dropped, false))
+		_, err = space.Take(ctx, cl.SpaceNamed(kept), Purse{})
+		require.NoError(t, err)
+	}
+}

@@ -94,7 +94,7 @@ func (c *Coordinator) finish(home Address, d Decision) {
 type job func(ctx context.Context) error
 
 // finishing commits the branches of a decided transaction; then the home forgets the transaction. If another process
-// serves the home by now, that carries out the decision.
+// serves the home by now, that carries out the decision; one whose space was dropped has nothing to forget.
 func (c *Coordinator) finishing(home Address, d Decision) job {
 	left := d.Participants
 	return func(ctx context.Context) (err error) {
@@ -104,7 +104,7 @@ func (c *Coordinator) finishing(home Address, d Decision) job {
 		switch h := c.parts.Here(home); {
 		case h != nil:
 			return h.Forget(ctx, d.Number)
-		case c.parts.At(home) != nil:
+		case c.parts.At(home) != nil, c.parts.Gone(ctx, home):
 			return nil
 		}
 		return fmt.Errorf("%w: partition %v", ErrNoHome, home)

@@ -459,14 +459,15 @@ func (m *Member) awaitServed(ctx context.Context, name string, sp *Space) error 
 }
 
 // DropSpace removes a space with all that it holds. It returns when the living nodes know that, and its name can be
-// used again; or ctx's cause, after which the removal goes on. It returns ErrNoSpace.
-func (m *Member) DropSpace(ctx context.Context, name string) error {
+// used again; or ctx's cause, after which the removal goes on. It returns ErrNoSpace. State.Highest is at least highest
+// from then on.
+func (m *Member) DropSpace(ctx context.Context, name string, highest uint64) error {
 	now, _ := m.control.State()
 	sp := now.Spaces[name]
 	if sp == nil || sp.Phase == Removing {
 		return fmt.Errorf("%w: %q", ErrNoSpace, name)
 	}
-	state, err := m.control.Do(ctx, &Command{Drop: &NamedSpace{name, sp.Incarnation}})
+	state, err := m.control.Do(ctx, &Command{Drop: &ToDrop{NamedSpace{name, sp.Incarnation}, highest}})
 	if err != nil {
 		return err
 	}

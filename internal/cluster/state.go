@@ -18,6 +18,9 @@ type State struct {
 	NodesAt  uint64            `json:"nodes_at,omitempty"` // position of the last change of nodes or their addresses
 	Spaces   map[string]*Space `json:"spaces,omitempty"`
 
+	// Highest is a number that is not below those of entries, transactions and so on that dropped spaces have given out.
+	Highest uint64 `json:"highest,omitempty"`
+
 	// Replaced has, by node, the last folders that were replaced by another one, the newest last.
 	Replaced map[string][]string `json:"replaced,omitempty"`
 }
@@ -106,7 +109,7 @@ type Command struct {
 	Filled *NamedSpace `json:"filled,omitempty"`
 	Open   *Source     `json:"open,omitempty"`   // filled spaces are served
 	Finish *Source     `json:"finish,omitempty"` // spaces that are served are like others now
-	Drop   *NamedSpace `json:"drop,omitempty"`
+	Drop   *ToDrop     `json:"drop,omitempty"`
 	Remove *NamedSpace `json:"remove,omitempty"` // of a dropped space whose logs are removed
 	Move   *Move       `json:"move,omitempty"`
 	Settle *Settled    `json:"settle,omitempty"` // a move has ended
@@ -155,6 +158,12 @@ type Source struct {
 	Spaces []string `json:"spaces,omitempty"`
 }
 
+// ToDrop names a space that is to be dropped.
+type ToDrop struct {
+	NamedSpace
+	Highest uint64 `json:"highest"` // as State.Highest has it
+}
+
 // NamedSpace names an incarnation of a space.
 type NamedSpace struct {
 	Name        string `json:"name"`
@@ -201,7 +210,7 @@ var (
 func (s *State) next(position uint64, c *Command) (*State, error) {
 	n := &State{
 		Position: position, Founders: s.Founders, Nodes: maps.Clone(s.Nodes), NodesAt: s.NodesAt,
-		Spaces: maps.Clone(s.Spaces), Replaced: s.Replaced,
+		Spaces: maps.Clone(s.Spaces), Highest: s.Highest, Replaced: s.Replaced,
 	}
 	if n.Nodes == nil {
 		n.Nodes = map[string]Node{}
@@ -240,7 +249,7 @@ func (s *State) apply(c *Command) error {
 		s.finish(c.Finish.From)
 		return nil
 	case c.Drop != nil:
-		return s.change(c.Drop, func(sp *Space) error { sp.Phase = Removing; return nil })
+		return s.drop(c.Drop)
 	case c.Remove != nil:
 		return s.remove(c.Remove)
 	case c.Move != nil:
@@ -467,6 +476,11 @@ func (s *State) change(name *NamedSpace, by func(*Space) error) error {
 	changed := *sp
 	s.Spaces[name.Name] = &changed
 	return by(&changed)
+}
+
+func (s *State) drop(d *ToDrop) error {
+	s.Highest = max(s.Highest, d.Highest)
+	return s.change(&d.NamedSpace, func(sp *Space) error { sp.Phase = Removing; return nil })
 }
 
 func (s *State) remove(name *NamedSpace) error {

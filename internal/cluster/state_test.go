@@ -38,15 +38,21 @@ func TestState_SpacesComeAndGo(t *testing.T) {
 	require.Equal(t, made.Spaces, same.Spaces)
 	require.EqualValues(t, 6, same.Position, "a refused command has a place in the log, too")
 
-	_, err = made.next(6, &Command{Drop: &NamedSpace{"jobs", "other"}})
+	_, err = made.next(6, &Command{Drop: &ToDrop{NamedSpace: NamedSpace{"jobs", "other"}}})
 	require.ErrorIs(t, err, ErrNoSpace)
-	dropped, err := made.next(6, &Command{Drop: &NamedSpace{"jobs", "x"}})
+	dropped, err := made.next(6, &Command{Drop: &ToDrop{NamedSpace{"jobs", "x"}, 30}})
 	require.NoError(t, err)
 	require.Equal(t, Removing, dropped.Spaces["jobs"].Phase)
 	require.Equal(t, Existing, made.Spaces["jobs"].Phase, "states do not change")
 	gone, err := dropped.next(7, &Command{Remove: &NamedSpace{"jobs", "x"}})
 	require.NoError(t, err)
 	require.Empty(t, gone.Spaces)
+	require.EqualValues(t, 30, gone.Highest, "the numbers of a dropped space are remembered")
+	again, err := gone.next(8, &Command{Create: &Created{"jobs", "z", placed}})
+	require.NoError(t, err)
+	lower, err := again.next(9, &Command{Drop: &ToDrop{NamedSpace{"jobs", "z"}, 20}})
+	require.NoError(t, err)
+	require.EqualValues(t, 30, lower.Highest)
 }
 
 func TestState_NodesComeAndGo(t *testing.T) {
@@ -421,7 +427,7 @@ func TestState_FillingIsGivenUp(t *testing.T) {
 	t.Parallel()
 	on := []Partition{{Nodes: []string{"a", "b", "c"}}}
 	s := follow(t, &Command{Fill: &ToFill{Created{"jobs", "one", on}, "x"}},
-		&Command{Drop: &NamedSpace{"jobs", "one"}}, &Command{Fill: &ToFill{Created{"jobs", "two", on}, "y"}},
+		&Command{Drop: &ToDrop{NamedSpace: NamedSpace{"jobs", "one"}}}, &Command{Fill: &ToFill{Created{"jobs", "two", on}, "y"}},
 		&Command{Remove: &NamedSpace{"jobs", "one"}})
 	require.Equal(t, "y", s.Spaces["jobs"].From)
 }

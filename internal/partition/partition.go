@@ -225,7 +225,7 @@ func (p *Partition) Quit(why error) {
 	p.end(why)
 }
 
-// Discard is Close for a space that is dropped: its calls end with call.ErrDropped. It returns call.ErrInvalidArgument,
+// Discard is Close for a space that is dropped: its calls end with call.ErrDropped. It returns ErrParts,
 // and changes nothing, while a transaction over several spaces has a part here, since the other spaces would not learn
 // its outcome; and the error of a partition that does not serve.
 func (p *Partition) Discard() error {
@@ -234,9 +234,8 @@ func (p *Partition) Discard() error {
 	if p.role == readOnly {
 		err = nil // the state exists, and the room is needed
 	}
-	if err == nil && p.spans() {
-		err = fmt.Errorf("%w: transactions over several spaces have parts in space %q: "+
-			"end them, or wait until they have ended", call.ErrInvalidArgument, p.cfg.Address.Space)
+	if err == nil {
+		err = p.noParts()
 	}
 	if err != nil {
 		p.mu.Unlock()
@@ -257,9 +256,16 @@ func (p *Partition) dropped() error {
 	return fmt.Errorf("%w: space %q was dropped", call.ErrDropped, p.cfg.Address.Space)
 }
 
-// spans reports whether a transaction over several spaces has a part here that has not ended.
-func (p *Partition) spans() bool {
-	return len(p.e.Branches())+len(p.e.Prepared())+len(p.e.Decisions()) > 0 || p.e.Enlisted()
+// ErrParts is returned for a space that cannot be dropped yet. It wraps call.ErrInvalidArgument.
+var ErrParts = fmt.Errorf("%w: transactions over several spaces have parts there: end them, or wait until they have ended",
+	call.ErrInvalidArgument)
+
+// noParts returns ErrParts if a transaction over several spaces has a part here that has not ended. The lock is held.
+func (p *Partition) noParts() error {
+	if len(p.e.Branches())+len(p.e.Prepared())+len(p.e.Decisions()) > 0 || p.e.Enlisted() {
+		return fmt.Errorf("space %q: %w", p.cfg.Address.Space, ErrParts)
+	}
+	return nil
 }
 
 // end stops the partition and releases its lock, which is held: calls end with err from now on.

@@ -28,6 +28,10 @@ type Peer interface {
 
 	// RollbackPart undoes what was done here under a transaction, except for the takes of the entries in keep.
 	RollbackPart(ctx context.Context, id txn.ID, keep []uint64) error
+
+	// Retire must be called before the space is dropped. It returns Partition.Highest, or an error that wraps
+	// call.ErrInvalidArgument while transactions over several spaces have parts here. It changes nothing.
+	Retire(ctx context.Context) (highest uint64, err error)
 }
 
 // Peer returns the partition as other processes ask it.
@@ -105,6 +109,13 @@ func (s served) RollbackPart(ctx context.Context, id txn.ID, keep []uint64) erro
 		id.Space = ""
 	}
 	return s.h.rollbackWait(ctx, id, keep)
+}
+
+// Retire implements Peer.
+func (s served) Retire(ctx context.Context) (highest uint64, err error) {
+	err = s.h.await(ctx, func(int64) call.Result { return call.Result{Err: s.h.noParts(), Depends: s.h.e.LSN()} },
+		func(*call.Result) { highest = s.h.e.Highest() })
+	return highest, err
 }
 
 // joinFar is Host.Join for a transaction whose home another process serves.

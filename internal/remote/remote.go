@@ -47,6 +47,7 @@ const (
 	rollbackTxn
 	fate
 	rollbackPart
+	retire
 )
 
 // request asks for a step. Which fields are set depends on the step.
@@ -149,6 +150,9 @@ func (r *request) do(ctx context.Context, p partition.Peer) (value int, err erro
 		return int(f), err
 	case rollbackPart:
 		return 0, p.RollbackPart(ctx, r.ID, r.Keep)
+	case retire:
+		n, err := p.Retire(ctx)
+		return int(n), err
 	}
 	return 0, fmt.Errorf("%w: unknown step %d of a transaction", call.ErrInvalidArgument, r.Step)
 }
@@ -304,4 +308,10 @@ func (p Peer) Fate(ctx context.Context, number uint64) (call.Fate, error) {
 func (p Peer) RollbackPart(ctx context.Context, id txn.ID, keep []uint64) error {
 	_, err := p.ask(ctx, request{Step: rollbackPart, ID: id, Keep: keep}, patiently)
 	return err
+}
+
+// Retire implements partition.Peer.
+func (p Peer) Retire(ctx context.Context) (highest uint64, err error) {
+	n, err := p.ask(ctx, request{Step: retire}, patiently)
+	return uint64(n), err
 }
