@@ -21,6 +21,7 @@ func DialNode(ctx context.Context, cfg Config) (*NodeClient, error) {
 	if err != nil {
 		return nil, err
 	}
+	n.asked.Add(1) // its link is made again, wherever partitions go
 	return &NodeClient{c, n.links[0]}, nil
 }
 
@@ -63,7 +64,7 @@ func (n *NodeClient) ask(ctx context.Context, op wire.Type, name string) ([]byte
 	c := n.call(op)
 	defer c.free()
 	c.name = name
-	if err := n.link.call(ctx, c); err != nil {
+	if err := n.client.do(ctx, c); err != nil {
 		return nil, err
 	}
 	r, err := c.result()
