@@ -6,12 +6,14 @@ import (
 	"strings"
 	"sync"
 	"testing"
+	"time"
 
 	"github.com/stretchr/testify/require"
 
 	"github.com/gospaces/gospaces/node"
 	"github.com/gospaces/gospaces/space"
 	"github.com/gospaces/gospaces/spacetest"
+	"github.com/gospaces/gospaces/txn"
 )
 
 // TestParted runs the suite on three partitions; what is true of one only is left out, see Scattered.
@@ -206,4 +208,52 @@ func TestParted_WritesStoreAllOrNone(t *testing.T) {
 	n, err := space.Count(t.Context(), sp, customer{})
 	require.NoError(t, err)
 	require.Zero(t, n)
+}
+
+// apart returns two customers with an order each, which are in different partitions.
+func apart(t *testing.T, sp space.Space) (a, b customer) {
+	t.Helper()
+	at := func(c customer) uint16 {
+		l, err := space.Write(t.Context(), sp, c)
+		require.NoError(t, err)
+		return txn.PartitionOf(uint64(l.ID()))
+	}
+	a = customer{"a", 1}
+	for first, n := at(a), 0; ; n++ {
+		if b = (customer{fmt.Sprint("b", n), 2}); at(b) != first {
+			return a, b
+		}
+	}
+}
+
+// A deadlock over two partitions is not found. It ends with the lease of one of the transactions: that has ended, the
+// other one gets what it waits for, and nothing is lost.
+func TestParted_ADeadlockEndsWithALease(t *testing.T) {
+	t.Parallel()
+	sp, ctx := spacetest.Server(t, spacetest.ServerConfig{Durability: node.Memory}).DialParted(t, 2), t.Context()
+	a, b := apart(t, sp)
+	locked := func(c customer, lease time.Duration) *space.Txn {
+		tx, err := space.Begin(ctx, sp, space.For(lease))
+		require.NoError(t, err)
+		_, err = space.Take(ctx, sp, c, space.In(tx))
+		require.NoError(t, err)
+		return tx
+	}
+	long, brief := locked(a, time.Hour), locked(b, time.Second)
+	waited := make(chan error, 1)
+	go func() {
+		_, err := space.Take(ctx, sp, b, space.In(long))
+		waited <- err
+	}()
+	_, err := space.Take(ctx, sp, a, space.In(brief))
+	require.ErrorIs(t, err, space.ErrTxnEnded)
+	require.NotErrorIs(t, err, space.ErrDeadlock)
+	require.ErrorIs(t, brief.Commit(ctx), space.ErrTxnEnded)
+	require.NoError(t, <-waited)
+	require.NoError(t, long.Abort(ctx))
+	for _, c := range []customer{a, b} {
+		got, err := space.Take(ctx, sp, c, space.NoWait())
+		require.NoError(t, err)
+		require.Equal(t, c, got)
+	}
 }

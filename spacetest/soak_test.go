@@ -91,6 +91,9 @@ func (s *soak) round(t *testing.T, seed uint64) {
 	t.Run(fmt.Sprintf("%s %d", arrangement.name, seed), func(t *testing.T) {
 		sps, disturb := arrangement.open(t)
 		w.unsteady, w.crashes = disturb != nil, arrangement.crashes
+		if arrangement.parted {
+			w.crossKeys, w.txns = false, 0
+		}
 		var disturbances []func()
 		for range 1 + rng.IntN(4) {
 			if disturb != nil {
@@ -124,6 +127,7 @@ type arrangement struct {
 	name    string
 	crashes bool
 	open    func(t *testing.T) (sps []space.Space, disturb func())
+	parted  bool // each call is made in one of several partitions, where it is judged
 }
 
 var arrangements = []arrangement{
@@ -131,23 +135,32 @@ var arrangements = []arrangement{
 		sp := memory.New(memory.Config{})
 		t.Cleanup(func() { sp.Close() })
 		return []space.Space{sp}, nil
-	}},
+	}, false},
 	{"cut", false, func(t *testing.T) ([]space.Space, func()) {
 		s := Server(t, ServerConfig{Durability: node.Memory})
 		return clientsOf(t, s), s.Cut
-	}},
+	}, false},
 	{"cut with log", false, func(t *testing.T) ([]space.Space, func()) {
 		s := Server(t, ServerConfig{})
 		return clientsOf(t, s), s.Cut
-	}},
+	}, false},
 	{"stopped", true, func(t *testing.T) ([]space.Space, func()) {
 		s := Server(t, ServerConfig{})
 		return clientsOf(t, s), func() { s.Stop(); s.Start() }
-	}},
+	}, false},
 	{"killed", true, func(t *testing.T) ([]space.Space, func()) {
 		s := Server(t, ServerConfig{Process: true})
 		return clientsOf(t, s), func() { s.Kill(); s.Start() }
-	}},
+	}, false},
+	{"cut in partitions", false, func(t *testing.T) ([]space.Space, func()) {
+		s := Server(t, ServerConfig{})
+		return partedOf(t, s), s.Cut
+	}, true},
+}
+
+// partedOf returns a space of three partitions as three clients of a server have it.
+func partedOf(t *testing.T, s *ServerHandle) []space.Space {
+	return []space.Space{s.DialParted(t, 3), s.DialParted(t, 3), s.DialParted(t, 3)}
 }
 
 // clientsOf returns three clients of a server.
