@@ -167,6 +167,7 @@ func (f *fleet) Open(ctx context.Context, at txn.Address, created uint64) (clust
 	cfg.Origin = max(cfg.Origin, state.Highest)
 	cfg.Gather, cfg.AuditEvery = gather, f.cfg.Cluster.AuditEvery
 	cfg.Primary = func() *call.ElsewhereError { return f.elsewhere(at) }
+	cfg.Time = remote.New(f.store.Conn(), at).Time
 	cfg.Txns, cfg.Scattered = f.spans, true
 	s.partition = partition.New(cfg)
 	s.host = f.spans.Host(s.partition)

@@ -18,7 +18,7 @@ type fold struct {
 // next returns the group of a message and whether it has an effect; otherwise the group has no records. It returns
 // ErrDamaged for a message that no primary can have written.
 func (f *fold) next(m message) (g record.Group, ok bool, err error) {
-	g = record.Group{Position: m.pos, Time: m.time, Told: m.told}
+	g = record.Group{Position: m.pos, Time: m.time}
 	h, records, err := record.Split(m.data)
 	switch {
 	case err != nil:

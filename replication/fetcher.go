@@ -18,7 +18,6 @@ type message struct {
 	pos  uint64
 	time int64 // nanoseconds since the Unix epoch
 	data []byte
-	told bool // when it was stored, not fetched later
 }
 
 // fetcher reads messages of one stream, some at a time. It needs no consumer on the server, whose state could be lost:

@@ -63,7 +63,7 @@ func (t *tail) receive() (m message, err error) {
 	if err != nil {
 		return m, err
 	}
-	m.data, m.told = data, true
+	m.data = data
 	m.pos, m.time, err = origin(header)
 	return m, err
 }

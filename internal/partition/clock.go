@@ -10,7 +10,7 @@ import (
 // clock is the time of a space. It never goes back. While it runs it follows the machine's monotonic clock, whatever
 // happens to the wall clock; otherwise it advances by what the wall clock says has passed since the last message of the
 // log. So no lease ends, or lives on, because a wall clock was set. It runs while the partition is the primary, or
-// after it has heard another primary; a primary that takes over continues from there.
+// after another primary has told it; a primary that takes over continues from there.
 type clock struct {
 	wall    func() time.Time
 	foreign bool // wall is not that of package time
@@ -51,13 +51,12 @@ func (c *clock) hear(told record.Clock) {
 	}
 }
 
-// hearNow is hear for a message that the primary has just appended.
-func (c *clock) hearNow(told record.Clock) {
-	if !c.running && told != (record.Clock{}) {
-		c.set(told.Space)
+// learn starts the clock with the time of the space, unless it runs.
+func (c *clock) learn(now int64) {
+	if !c.running {
+		c.set(now)
 		c.running = true
 	}
-	c.hear(told)
 }
 
 func (c *clock) set(now int64) {

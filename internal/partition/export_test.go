@@ -44,8 +44,11 @@ func Building(p *Partition) bool {
 }
 
 // KnowsTime reports whether the clock of a partition runs.
-func KnowsTime(p *Partition) bool {
+func KnowsTime(p *Partition) bool { return p.knowsTime() }
+
+// TimeOf returns the time of the space.
+func TimeOf(p *Partition) int64 {
 	p.mu.Lock()
 	defer p.mu.Unlock()
-	return p.clock.running
+	return p.clock.now()
 }

@@ -137,9 +137,6 @@ func (p *Partition) standUp() {
 func (p *Partition) hear(g record.Group) error {
 	p.mu.Lock()
 	defer p.mu.Unlock()
-	if g.Told && (p.clock.running || p.isServed()) {
-		p.clock.hearNow(g.Clock)
-	}
 	if err := p.applyLocked(g); err != nil {
 		return err
 	}
@@ -161,10 +158,31 @@ func (p *Partition) hear(g record.Group) error {
 	return nil
 }
 
-// isServed reports whether another process is known to serve the partition now. The log may store the last message of a
-// failed primary only once it has a leader again: then the message arrives late, and its time is over.
-func (p *Partition) isServed() bool {
-	return p.cfg.Primary == nil || p.cfg.Primary().Node != ""
+// learnTime asks for the time of the space until the clock runs. A message of the log does not tell it for sure: it may
+// have waited, in the log or on its way here, while the primary failed.
+func (p *Partition) learnTime() {
+	for pauses := (backoff.Backoff{Min: 50 * time.Millisecond, Max: time.Second}); !p.knowsTime(); {
+		asked := time.Now()
+		now, err := p.cfg.Time(p.ctx)
+		if err == nil && time.Since(asked) <= maxTimeAge {
+			p.mu.Lock()
+			p.clock.learn(now)
+			p.mu.Unlock()
+			return
+		}
+		if pauses.Wait(p.ctx) != nil {
+			return
+		}
+	}
+}
+
+// maxTimeAge is how old the time of the space may be from which a clock goes on.
+const maxTimeAge = 500 * time.Millisecond
+
+func (p *Partition) knowsTime() bool {
+	p.mu.Lock()
+	defer p.mu.Unlock()
+	return p.clock.running
 }
 
 // Resign hands the partition over. From now on calls are refused, and those that wait or listen end with

@@ -93,6 +93,8 @@ type crew struct {
 	views  []*view
 	walls  []time.Duration // by how much the wall clocks differ
 	cfg    partition.Config
+
+	primary atomic.Pointer[partition.Partition] // the last
 }
 
 func newCrew(t *testing.T, walls ...time.Duration) *crew {
@@ -125,6 +127,9 @@ func (k *crew) join(i int) *partition.Partition {
 	cfg := k.cfg
 	cfg.Log, cfg.Standby = v, true
 	cfg.Wall = func() time.Time { return time.Now().Add(k.walls[i]) }
+	if cfg.Time == nil {
+		cfg.Time = k.time
+	}
 	cfg.Primary = func() *call.ElsewhereError {
 		if at := v.served.Load(); at != nil {
 			return at
@@ -141,6 +146,15 @@ func (k *crew) join(i int) *partition.Partition {
 	return v.p
 }
 
+// time returns the time of the space if there is a primary.
+func (k *crew) time(context.Context) (int64, error) {
+	p := k.primary.Load()
+	if p == nil {
+		return 0, errors.New("there is no primary")
+	}
+	return partition.TimeOf(p), p.Err()
+}
+
 // lead makes a partition the primary, however often another is faster.
 func (k *crew) lead(i int) *partition.Partition {
 	k.t.Helper()
@@ -149,6 +163,7 @@ func (k *crew) lead(i int) *partition.Partition {
 		followed, _ := partition.At(p)
 		err := p.Lead(k.t.Context())
 		if err == nil {
+			k.primary.Store(p)
 			return p
 		}
 		require.ErrorIs(k.t, err, call.ErrElsewhere)
@@ -361,11 +376,10 @@ func TestFollower_GoesOnWithThePrimarysTime(t *testing.T) {
 			p.Write(c, 1, txn.ID{}, call.Request{}, d)
 			require.NoError(t, c.await(1).err)
 		}
-		for _, v := range k.views { // a follower that has only fetched does not know the present
-			require.Eventually(t, func() bool {
-				return write(p, 3) == nil && partition.KnowsTime(v.p)
-			}, time.Minute, time.Millisecond)
+		for _, v := range k.views { // a follower that has not asked yet does not know the present
+			require.Eventually(t, func() bool { return partition.KnowsTime(v.p) }, time.Minute, time.Millisecond)
 		}
+		require.NoError(t, write(p, 3))
 		k.agree(0)
 		for i := range k.views {
 			i = (i + 1) % len(k.views)
@@ -418,28 +432,28 @@ func indexes(t *testing.T, p *partition.Partition) (shapes []string) {
 	return shapes
 }
 
-// What a primary has sent last may be stored when it has failed. A replica that has just started, and has heard nothing
-// else, does not take the time in that message for the present one.
-func TestFollow_ALateMessageDoesNotTellTheTime(t *testing.T) {
+// A message of the log does not tell a follower the time, as it may be late: the primary does.
+func TestFollower_AsksForTheTime(t *testing.T) {
 	t.Parallel()
+	var reached atomic.Bool
 	k := newCrew(t, 0, 0)
+	p := k.views[0].p
 	require.NoError(t, k.views[1].p.Close())
 	k.views = k.views[:1]
-	p, q := k.views[0].p, k.join(1)
-	v := k.views[1]
-	v.served.Store(new(call.ElsewhereError)) // no node serves the partition, as far as it hears
+	k.cfg.Time = func(ctx context.Context) (int64, error) {
+		if !reached.Load() {
+			return 0, errors.New("the primary is not reached")
+		}
+		return k.time(ctx)
+	}
+	q := k.join(1)
 	heard := func() bool { at, _ := partition.At(p); there, _ := partition.At(q); return there == at }
-	require.Eventually(t, func() bool {
-		return partition.RoleOf(q) == "follower" && heard()
-	}, time.Minute, time.Millisecond)
-	for range 50 { // it is told of most of them
+	for range 50 {
 		require.NoError(t, write(p, 1))
 		require.Eventually(t, heard, time.Minute, time.Millisecond)
 	}
 	require.False(t, partition.KnowsTime(q))
-	v.served.Store(nil)
-	require.Eventually(t, func() bool {
-		return write(p, 1) == nil && partition.KnowsTime(q)
-	}, time.Minute, time.Millisecond)
+	reached.Store(true)
+	require.Eventually(t, func() bool { return partition.KnowsTime(q) }, time.Minute, time.Millisecond)
 	k.agree(0)
 }

@@ -144,14 +144,13 @@ func (l *page) Claim(_ context.Context, follows uint64, clock record.Clock) (rec
 }
 
 func (l *page) Follow(ctx context.Context, after uint64, apply func(record.Group) error) error {
-	for told := false; ; told = true {
+	for {
 		last := ctx.Err() != nil
 		if last && l.leaving != nil {
 			l.leaving()
 		}
 		groups, news := l.from(after + 1)
 		for _, g := range groups {
-			g.Told = told
 			if err := apply(g); err != nil {
 				return err
 			}

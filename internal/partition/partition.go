@@ -92,6 +92,9 @@ type Config struct {
 	// Primary tells where the partition is served while it is not here, without an address if that is unknown or this
 	// node. It must not block. nil: unknown.
 	Primary func() *call.ElsewhereError
+	// Time asks the process that serves the partition for the time of the space, in nanoseconds since the Unix epoch. A
+	// follower that has started does so until there is an answer. nil: it does not know the time before it leads.
+	Time func(ctx context.Context) (int64, error)
 
 	// Limits are the longest granted leases, and the largest transactions: TxnBytes 0 is MaxCall, TxnEntries 0 is
 	// call.DefaultTxnEntries. TxnEntries also limits one write.

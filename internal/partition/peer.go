@@ -29,6 +29,9 @@ type Peer interface {
 	// RollbackPart undoes what was done here under a transaction, except for the takes of the entries in keep.
 	RollbackPart(ctx context.Context, id txn.ID, keep []uint64) error
 
+	// Time returns the time of the space, in nanoseconds since the Unix epoch.
+	Time(ctx context.Context) (int64, error)
+
 	// Retire must be called before the space is dropped. It returns Partition.Highest, or an error that wraps
 	// call.ErrInvalidArgument while transactions over several spaces have parts here. It changes nothing.
 	Retire(ctx context.Context) (highest uint64, err error)
@@ -109,6 +112,16 @@ func (s served) RollbackPart(ctx context.Context, id txn.ID, keep []uint64) erro
 		id.Space = ""
 	}
 	return s.h.rollbackWait(ctx, id, keep)
+}
+
+// Time implements Peer.
+func (s served) Time(context.Context) (int64, error) {
+	if err := s.h.Err(); err != nil {
+		return 0, err
+	}
+	s.h.mu.Lock()
+	defer s.h.mu.Unlock()
+	return s.h.clock.now(), nil
 }
 
 // Retire implements Peer.

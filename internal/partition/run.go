@@ -34,6 +34,9 @@ func (p *Partition) Start(ctx context.Context, progress func(done, total uint64)
 		return p.Err()
 	}
 	p.done.Go(p.run)
+	if p.cfg.Standby && p.cfg.Time != nil {
+		p.done.Go(p.learnTime)
+	}
 	return nil
 }
 

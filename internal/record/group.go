@@ -84,7 +84,6 @@ type Group struct {
 	Time     int64  // when the log stored the message, in nanoseconds since the Unix epoch
 	Clock    Clock  // of its primary; zero if the message has no effect
 	Claimed  bool   // another primary begins here; it has no other effect, but for what the log may have lost
-	Told     bool   // the reader was told of it when it was stored, and has not fetched it later
 	Resigned bool   // its primary has resigned: the log has none until the next claim
 	Records  []byte // decode with Next until empty; valid only during the call
 }

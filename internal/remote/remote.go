@@ -1,4 +1,5 @@
-// Package remote asks partitions that other nodes serve for their steps of transactions, over core NATS.
+// Package remote asks partitions that other nodes serve for their steps of transactions, and for the time of the space,
+// over core NATS.
 //
 // Each partition has a subject on which only its primary answers. A message may be lost, come twice, or late, and be
 // answered by a primary that is being replaced: partition.Peer says what that does. So a step is asked for again until
@@ -48,6 +49,7 @@ const (
 	fate
 	rollbackPart
 	retire
+	timeOf
 )
 
 // request asks for a step. Which fields are set depends on the step.
@@ -153,6 +155,9 @@ func (r *request) do(ctx context.Context, p partition.Peer) (value int, err erro
 	case retire:
 		n, err := p.Retire(ctx)
 		return int(n), err
+	case timeOf:
+		now, err := p.Time(ctx)
+		return int(now), err
 	}
 	return 0, fmt.Errorf("%w: unknown step %d of a transaction", call.ErrInvalidArgument, r.Step)
 }
@@ -314,4 +319,17 @@ func (p Peer) RollbackPart(ctx context.Context, id txn.ID, keep []uint64) error 
 func (p Peer) Retire(ctx context.Context) (highest uint64, err error) {
 	n, err := p.ask(ctx, request{Step: retire}, patiently)
 	return uint64(n), err
+}
+
+// Time implements partition.Peer. It asks once: the time is as old as the question, at most.
+func (p Peer) Time(ctx context.Context) (now int64, err error) {
+	body, err := json.Marshal(request{Step: timeOf})
+	if err != nil {
+		return 0, err
+	}
+	a, err := p.askOnce(ctx, body)
+	if err == nil {
+		err = a.err()
+	}
+	return int64(a.Value), err
 }
