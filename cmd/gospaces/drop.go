@@ -55,7 +55,7 @@ kind go on waiting. The command asks for the name of each kind again, unless it 
 }
 
 // errNotConfirmed ends a command that the user did not confirm.
-var errNotConfirmed = errors.New("not confirmed: nothing was dropped")
+var errNotConfirmed = errors.New("not confirmed: nothing was dropped; --yes does not ask")
 
 // confirm asks the user to type the name of the space or kind to be dropped.
 func (a *app) confirm(answers *bufio.Reader, what, name string) error {

@@ -92,8 +92,11 @@ func (a *app) checkEmpty(ctx context.Context, name string) error {
 	}
 	for _, k := range kinds {
 		if n := k.Count + k.Held + k.Delayed; n > 0 {
-			return fmt.Errorf("space %q is not empty: it has %s of kind %q; drop it first, or take what it has",
-				name, entries(n), k.Schema.Kind)
+			advice := "drop it first, or take what it has"
+			if name == client.DefaultSpace { // it cannot be dropped
+				advice = "take what it has first"
+			}
+			return fmt.Errorf("space %q is not empty: it has %s of kind %q; %s", name, entries(n), k.Schema.Kind, advice)
 		}
 	}
 	return nil
@@ -172,6 +175,9 @@ func (a *app) restoreCluster(ctx context.Context, file *os.File) error {
 		}
 	}
 	err = a.filled(ctx, fmt.Sprintf("backup %x", digest.Sum(nil)), names, func(f *filler) error {
+		for _, name := range f.complete {
+			fmt.Fprintf(a.stderr, "gospaces: space %q was restored when the command was interrupted, and stays as it is\n", name)
+		}
 		return f.restore(ctx, file)
 	})
 	for _, name := range names {

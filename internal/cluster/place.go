@@ -90,7 +90,7 @@ func moveReplica(s *State) *Move {
 					if s.Nodes[to].Duty != Leads {
 						continue // its replica could not show that it follows
 					}
-					if gain := gain(load, from, to); gain >= least && !p.Has(to) && s.spreads(p, from, to) {
+					if gain := s.gain(load, p, from, to); gain >= least && !p.Has(to) {
 						best, least = &Move{name, i, replaced(p.Nodes, from, to), true}, gain+1
 					}
 				}
@@ -157,12 +157,19 @@ func (s *State) load() map[string]int {
 	return load
 }
 
-// gain returns the urgency of moving a replica from one node to another.
-func gain(load map[string]int, from, to string) int {
-	if many, stays := load[from]; stays {
+// gain returns the urgency of moving a replica of a partition from one node to another. A replica leaves its zone, if
+// others are in that of the new node, only when its node leaves.
+func (s *State) gain(load map[string]int, p Partition, from, to string) int {
+	many, stays := load[from]
+	switch spreads := s.spreads(p, from, to); {
+	case stays && spreads:
 		return many - load[to]
+	case stays:
+		return 0
+	case spreads:
+		return math.MaxInt32 - load[to]
 	}
-	return math.MaxInt32 - load[to] // the node leaves
+	return math.MaxInt32/2 - load[to]
 }
 
 // isSettled reports whether a space exists on all of its nodes, and none of its partitions is being moved.

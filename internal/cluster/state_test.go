@@ -327,6 +327,22 @@ func TestNextMove_TakesAllFromANodeThatLeaves(t *testing.T) {
 	}
 }
 
+// The only node of a zone can be drained, too: its replicas go to another zone, although fewer zones have one then.
+func TestNextMove_TakesAllFromTheOnlyNodeOfAZone(t *testing.T) {
+	t.Parallel()
+	s := placeJobs(t, follow(t, join("a", "x"), join("b", "y"), join("c", "z"), join("d", "x")))
+	s, err := s.next(s.Position+1, &Command{Drain: &Drained{Name: "c", Duty: Leaves}})
+	require.NoError(t, err)
+	left := map[int]bool{}
+	for _, m := range steps(t, s) {
+		left[m.Partition] = !slices.Contains(m.To, "c")
+	}
+	require.Len(t, left, len(s.Spaces["jobs"].Partitions))
+	for partition, gone := range left {
+		require.True(t, gone, partition)
+	}
+}
+
 func TestNextMove_KeepsZonesApart(t *testing.T) {
 	t.Parallel()
 	s := follow(t, join("a", "x"), join("b", "y"), join("c", "z"))
