@@ -43,7 +43,8 @@ func (ss *spaces) canDrop(name string, tables bool) error {
 		return fmt.Errorf("%w: space %q cannot be dropped: programs that name no space use it",
 			call.ErrInvalidArgument, name)
 	case tables && ss.pool == nil:
-		return fmt.Errorf("%w: this server mirrors to no database: there are no tables to drop", call.ErrInvalidArgument)
+		return fmt.Errorf("%w: this server mirrors to no database: there are no tables to drop",
+			call.ErrInvalidArgument)
 	}
 	return nil
 }

@@ -118,7 +118,8 @@ func (a *app) dialError(err error) error {
 	case errors.Is(err, space.ErrInvalidArgument):
 		return usageError{err}
 	case errors.Is(err, client.ErrNoAnswer):
-		return fmt.Errorf("something listens at %s, and does not answer: a server that hangs, or another program (%w)", a.addr, err)
+		return fmt.Errorf("something listens at %s, and does not answer: a server that hangs, or another program (%w)",
+			a.addr, err)
 	case errors.Is(err, client.ErrNotServer):
 		return fmt.Errorf("what listens at %s does not answer as a gospaces server: name another with --addr (%w)",
 			a.addr, err)

@@ -543,8 +543,8 @@ func TestHangingServer_IsToldFromAnother(t *testing.T) {
 	t.Parallel()
 	a := &app{addr: "h:7420"}
 	err := a.dialError(fmt.Errorf("client: dial h:7420: %w: no answer to the handshake within 5s", client.ErrNoAnswer))
-	require.EqualError(t, err, "something listens at h:7420, and does not answer: a server that hangs, or another program "+
-		"(client: dial h:7420: not a gospaces server, or one that hangs: no answer to the handshake within 5s)")
+	require.EqualError(t, err, "something listens at h:7420, and does not answer: a server that hangs, or another "+
+		"program (client: dial h:7420: not a gospaces server, or one that hangs: no answer to the handshake within 5s)")
 }
 
 func TestHelp_HasExamplesAndExitCodes(t *testing.T) {

@@ -96,7 +96,8 @@ func (a *app) checkEmpty(ctx context.Context, name string) error {
 			if name == client.DefaultSpace { // it cannot be dropped
 				advice = "take what it has first"
 			}
-			return fmt.Errorf("space %q is not empty: it has %s of kind %q; %s", name, entries(n), k.Schema.Kind, advice)
+			return fmt.Errorf("space %q is not empty: it has %s of kind %q; %s", name, entries(n), k.Schema.Kind,
+				advice)
 		}
 	}
 	return nil
@@ -176,7 +177,8 @@ func (a *app) restoreCluster(ctx context.Context, file *os.File) error {
 	}
 	err = a.filled(ctx, fmt.Sprintf("backup %x", digest.Sum(nil)), names, func(f *filler) error {
 		for _, name := range f.complete {
-			fmt.Fprintf(a.stderr, "gospaces: space %q was restored when the command was interrupted, and stays as it is\n", name)
+			fmt.Fprintf(a.stderr, "gospaces: space %q was restored when the command was interrupted, "+
+				"and stays as it is\n", name)
 		}
 		return f.restore(ctx, file)
 	})

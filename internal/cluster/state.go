@@ -18,7 +18,8 @@ type State struct {
 	NodesAt  uint64            `json:"nodes_at,omitempty"` // position of the last change of nodes or their addresses
 	Spaces   map[string]*Space `json:"spaces,omitempty"`
 
-	// Highest is a number that is not below those of entries, transactions and so on that dropped spaces have given out.
+	// Highest is a number that is not below those of entries, transactions and so on that dropped spaces have given
+	// out.
 	Highest uint64 `json:"highest,omitempty"`
 
 	// Replaced has, by node, the last folders that were replaced by another one, the newest last.

@@ -443,7 +443,8 @@ func TestState_FillingIsGivenUp(t *testing.T) {
 	t.Parallel()
 	on := []Partition{{Nodes: []string{"a", "b", "c"}}}
 	s := follow(t, &Command{Fill: &ToFill{Created{"jobs", "one", on}, "x"}},
-		&Command{Drop: &ToDrop{NamedSpace: NamedSpace{"jobs", "one"}}}, &Command{Fill: &ToFill{Created{"jobs", "two", on}, "y"}},
+		&Command{Drop: &ToDrop{NamedSpace: NamedSpace{"jobs", "one"}}},
+		&Command{Fill: &ToFill{Created{"jobs", "two", on}, "y"}},
 		&Command{Remove: &NamedSpace{"jobs", "one"}})
 	require.Equal(t, "y", s.Spaces["jobs"].From)
 }

@@ -260,8 +260,8 @@ func (p *Partition) dropped() error {
 }
 
 // ErrParts is returned for a space that cannot be dropped yet. It wraps call.ErrInvalidArgument.
-var ErrParts = fmt.Errorf("%w: transactions over several spaces have parts there: end them, or wait until they have ended",
-	call.ErrInvalidArgument)
+var ErrParts = fmt.Errorf("%w: transactions over several spaces have parts there: end them, or wait until they have "+
+	"ended", call.ErrInvalidArgument)
 
 // noParts returns ErrParts if a transaction over several spaces has a part here that has not ended. The lock is held.
 func (p *Partition) noParts() error {

@@ -58,7 +58,8 @@ func TestOutcome_OfASpaceMadeAgain(t *testing.T) {
 				_, err = f.prepare("c", other)
 				require.NoError(t, err)
 				if commits { // and the branch is not told
-					_, err = f.parts["a"].Decide(t.Context(), other.Number, call.Request{}, nil, []txn.Address{at("c")}, nil)
+					on := []txn.Address{at("c")}
+					_, err = f.parts["a"].Decide(t.Context(), other.Number, call.Request{}, nil, on, nil)
 					require.NoError(t, err)
 				}
 			}
