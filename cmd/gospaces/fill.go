@@ -24,6 +24,7 @@ import (
 // filler fills spaces of a cluster through one of its nodes. No client sees anything of them before all are filled.
 type filler struct {
 	c        *client.NodeClient
+	stderr   io.Writer
 	from     string                 // identifies what they are filled with
 	numbers  map[txn.Address]uint64 // of requests
 	complete []string               // spaces that are filled
@@ -40,12 +41,13 @@ func (a *app) filled(ctx context.Context, from string, spaces []string, fill fun
 		case len(t.Nodes) == 0:
 			return a.noCluster()
 		}
-		f := &filler{c: c, from: from, numbers: map[txn.Address]uint64{}}
+		f := &filler{c: c, stderr: a.stderr, from: from, numbers: map[txn.Address]uint64{}}
 		if err := f.look(ctx, a, spaces); err != nil {
 			return err
 		}
 		err = fill(f)
 		if err == nil {
+			defer f.slowly("the spaces to be served")()
 			_, err = f.ask(ctx, &node.ManageRequest{Open: &node.SourceRequest{From: from, Spaces: spaces}})
 		}
 		if err == nil {
@@ -127,8 +129,16 @@ func (f *filler) ask(ctx context.Context, r *node.ManageRequest) (answer node.Ma
 	return answer, err
 }
 
+// slowly tells what is waited for, if that takes some seconds, until its result is called.
+func (f *filler) slowly(what string) (done func() bool) {
+	return time.AfterFunc(3*time.Second, func() {
+		fmt.Fprintf(f.stderr, "gospaces: waiting for %s; a node that is down makes that slow\n", what)
+	}).Stop
+}
+
 // begin begins a space.
 func (f *filler) begin(ctx context.Context, space string, partitions int) error {
+	defer f.slowly(fmt.Sprintf("the logs of space %q", space))()
 	_, err := f.ask(ctx, &node.ManageRequest{Fill: &node.FillRequest{
 		Space: space, Partitions: partitions, From: f.from,
 	}})
