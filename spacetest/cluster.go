@@ -204,7 +204,7 @@ func (c *ClusterHandle) Parted(tb testing.TB) *Parted {
 // makeSpaces begins to make spaces ahead, and to drop those that are not used any more: either takes some time, most of
 // it spent waiting.
 func (c *ClusterHandle) makeSpaces() {
-	const ahead = 8
+	const ahead = 24
 	c.made, c.unused = make(chan string, ahead), make(chan string, 1<<10)
 	ctx, cancel := context.WithCancel(context.Background())
 	admin, err := client.Dial(ctx, c.Addrs())

@@ -114,7 +114,9 @@ func TestCommit_FaultAtEveryStep(t *testing.T) {
 				}
 			}
 			require.Positive(t, committed)
-			require.Positive(t, aborted)
+			if f != late { // what comes late may come in time, or not
+				require.Positive(t, aborted)
+			}
 		})
 	}
 }
