@@ -114,7 +114,7 @@ func TestCommit_FaultAtEveryStep(t *testing.T) {
 				}
 			}
 			require.Positive(t, committed)
-			if f != late { // what comes late may come in time, or not
+			if f != twice && f != late { // these hinder nothing by themselves
 				require.Positive(t, aborted)
 			}
 		})
