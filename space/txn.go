@@ -148,20 +148,30 @@ func (t *Txn) beginCommit() (staged []Draft, unsure bool, err error) {
 	return t.staged, t.unsure, nil
 }
 
+// errVictim is the error for a use of a transaction that was ended to break a deadlock.
+var errVictim = fmt.Errorf("%w: to break a deadlock", ErrTxnEnded)
+
 // openLocked returns the error for a use of the transaction if it is known to have ended.
 func (t *Txn) openLocked() error {
 	switch t.state {
 	case txnCommitting:
 		return fmt.Errorf("%w: it is being committed", ErrTxnEnded)
 	case txnEnded:
+		if errors.Is(t.lost, ErrDeadlock) {
+			return errVictim // ErrDeadlock is for the calls that waited
+		}
 		return cmp.Or(t.lost, ErrTxnEnded)
 	}
 	return nil
 }
 
-// Lose tells t that it has ended, for a reason that is or wraps ErrTxnEnded, without having been committed or aborted
-// here. A commit that is under way has an outcome of its own. It is for implementations of Space.
+// Lose tells t that it has ended without having been committed or aborted here, for a reason that is or wraps
+// ErrTxnEnded, or is ErrDeadlock. A commit that is under way has an outcome of its own. It is for implementations of
+// Space.
 func (t *Txn) Lose(why error) {
+	if !errors.Is(why, ErrTxnEnded) {
+		why = fmt.Errorf("%w: %w", ErrTxnEnded, why)
+	}
 	t.mu.Lock()
 	if t.state != txnOpen || t.unsure { // the outcome of a commit may still become known
 		t.mu.Unlock()
@@ -177,8 +187,8 @@ func (t *Txn) Lose(why error) {
 }
 
 // OnLoss makes f run once the space reports that the transaction has ended although neither t.Commit nor t.Abort was
-// called: its lease is over, for example, or was cancelled. why wraps ErrTxnEnded and says which. If the report has
-// come before, f runs at once. It must not block. A later OnLoss replaces f; nil is none.
+// called: its lease is over, for example, or was cancelled. why wraps ErrTxnEnded and says which; it also wraps
+// ErrDeadlock if the space has broken one. If the report has come before, f runs at once. It must not block. A later OnLoss replaces f; nil is none.
 func (t *Txn) OnLoss(f func(why error)) {
 	if f == nil {
 		f = func(error) {}

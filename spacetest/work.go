@@ -8,6 +8,7 @@ import (
 	"sync/atomic"
 	"time"
 
+	"github.com/stretchr/testify/assert"
 	"github.com/stretchr/testify/require"
 
 	"github.com/gospaces/gospaces/space"
@@ -55,7 +56,13 @@ func workOff(
 ) *work.Stats {
 	k.Helper()
 	var stats work.Stats
-	cfg.Report = stats.Add
+	cfg.Report = func(r work.Report) {
+		stats.Add(r)
+		if r.Outcome == work.Lost {
+			assert.NotErrorIs(k, r.Err, space.ErrDeadlock)
+			k.Logf("lost: %+v", r)
+		}
+	}
 	k.ok(work.Run(k.ctx, k.sp, simple{}, handler, cfg, append(find, space.NoWait())...))
 	return &stats
 }
@@ -428,7 +435,8 @@ func workContends(k *kit) {
 	require.Equal(k, n, stats.Count(work.Done))
 	require.Equal(k, n, take(k, outcome{}).ID)
 	require.Less(k, int(calls.Load()), 5*n)
-	require.Equal(k, int(calls.Load()), n+stats.Count(work.Returned), "no attempt is lost without a pause")
+	lost := stats.Count(work.Lost) // a cluster on a busy machine may have changed its primary
+	require.Equal(k, int(calls.Load()), n+stats.Count(work.Returned)+lost, "no attempt counts")
 }
 
 func workDies(k *kit) {

@@ -23,14 +23,11 @@ import (
 type Loss struct {
 	Txn uint64
 	By  call.Request // the call that began it
-	Why error        // wraps ErrTxnEnded
+	Why error        // wraps ErrTxnEnded, or is ErrDeadlock
 }
 
 // errCancelled is the reason when an entry that the transaction had taken was cancelled.
 var errCancelled = fmt.Errorf("%w: an entry that it had taken was cancelled", call.ErrTxnEnded)
-
-// errVictim is the reason when the transaction was aborted to break a deadlock. Its waiting calls return ErrDeadlock.
-var errVictim = fmt.Errorf("%w: to break a deadlock", call.ErrTxnEnded)
 
 // errLapsed is the reason when the lease of the transaction is over.
 var errLapsed = fmt.Errorf("%w: its lease is over", call.ErrTxnEnded)
@@ -138,11 +135,7 @@ func (e *Engine) lapse(t *transaction) {
 
 // lose aborts t and tells its holder.
 func (e *Engine) lose(t *transaction, why error, reason record.Reason) {
-	if why == call.ErrDeadlock {
-		e.tellHolder(t, errVictim)
-	} else {
-		e.tellHolder(t, why)
-	}
+	e.tellHolder(t, why)
 	e.abort(t, why, reason)
 }
 

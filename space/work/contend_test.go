@@ -36,6 +36,29 @@ func TestRun_PausesLongerAndLongerAfterConflicts(t *testing.T) {
 	}
 }
 
+// The news that a transaction was ended to break a deadlock may come before the answer of the call that waited.
+func TestRun_PausesAfterTheNewsOfADeadlock(t *testing.T) {
+	bubble(t, func(ctx context.Context, sp space.Space) {
+		write(t, sp, Task{ID: 1})
+		calls := 0
+		var stats work.Stats
+		err := work.Run(ctx, sp, Task{}, func(ctx context.Context, job *work.Job[Task]) error {
+			if calls++; calls > 1 {
+				return nil
+			}
+			require.NoError(t, sp.Abort(ctx, job.Txn.ID()))
+			job.Txn.Lose(space.ErrDeadlock)
+			require.ErrorIs(t, context.Cause(ctx), space.ErrDeadlock)
+			require.ErrorIs(t, context.Cause(ctx), space.ErrTxnEnded)
+			return ctx.Err()
+		}, work.Config{Workers: 1, Tries: 1, Report: stats.Add}, space.NoWait())
+		require.NoError(t, err)
+		require.Equal(t, 1, stats.Count(work.Returned))
+		require.Equal(t, 1, stats.Count(work.Done))
+		require.Zero(t, stats.Count(work.Lost))
+	})
+}
+
 // The pause after a conflict ends with the work.
 func TestRun_EndsDuringAPauseAfterAConflict(t *testing.T) {
 	bubble(t, func(ctx context.Context, sp space.Space) {

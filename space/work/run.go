@@ -27,9 +27,10 @@ import (
 //   - If it returns an error, or panics, what it did under the transaction is undone, and the job comes back after a
 //     delay that grows with each attempt (Config.MinBackoff), in this Run or in another. After the last attempt
 //     (Config.Tries), or if the error is Permanent, the job is replaced by a DeadLetter.
-//   - If the error is space.ErrDeadlock, space.ErrVersionConflict or space.ErrLocked, others were in the way. Then
-//     the job is given back without a failed attempt, and the worker pauses: up to 5 ms at first, twice as long with
-//     each such job, up to five seconds, and half as long with each job that is done.
+//   - If the error is space.ErrDeadlock, space.ErrVersionConflict or space.ErrLocked, or the transaction was ended to
+//     break a deadlock, others were in the way. Then the job is given back without a failed attempt, and the worker
+//     pauses: up to 5 ms at first, twice as long with each such job, up to five seconds, and half as long with each
+//     job that is done.
 //   - While it runs the lease of the transaction (Config.Lease) is kept alive, also over a restart of the server. When
 //     the worker dies instead, the job is back in its old place as soon as the lease ends, or the server has given the
 //     worker up. That is a failed attempt of all jobs in its hands. After the last one (Config.Tries) the next worker

@@ -15,6 +15,9 @@ func (w *worker) settle(t *task, s settlement, err error) Report {
 	if !s.told && contended(err) {
 		return w.yield(ctx, t, err)
 	}
+	if errors.Is(s.lost, space.ErrDeadlock) { // the news of it came before the answer of the call that waited
+		return w.yield(ctx, t, s.lost)
+	}
 	if s.lost != nil {
 		return t.report(Lost, s.lost)
 	}

@@ -77,10 +77,13 @@ func (t *task) leave() bool {
 	return t.state == taskLeft
 }
 
-// lose ends the context of t because its lease is lost.
+// lose ends the context of t because its lease is lost. Only the first cause counts.
 func (t *task) lose(cause error) {
 	t.mu.Lock()
 	defer t.mu.Unlock()
+	if t.cause != nil {
+		return
+	}
 	t.cause = cause
 	if t.cancel != nil {
 		t.cancel(cause)
