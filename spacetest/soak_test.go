@@ -32,7 +32,8 @@ func TestSoak(t *testing.T) {
 		d, err = time.ParseDuration(s)
 		require.NoError(t, err, soakVariable)
 	}
-	s := &soak{began: time.Now(), until: time.Now().Add(d)}
+	began := time.Now()
+	s := &soak{began: began, until: began.Add(d)}
 	stop := s.report()
 	seed := runSeed(t)
 	for lane := range uint64(2) {
