@@ -321,21 +321,21 @@ func (f *full) abort() {
 	require.NoError(f.b, o.err)
 }
 
-// rollback keeps all takes.
+// rollback undoes everything, and then keeps as many takes as a transaction may hold.
 func (f *full) rollback() {
 	t := f.hold()
-	q := where(2, template.Eq, template.AppendString(nil, "new"))
-	q.Take, q.Max, q.Txn = true, call.MaxFind, t
-	var keep []uint64
-	for range 2 {
+	roll := func(keep []uint64) {
 		o := f.do(func(callID uint64) { f.p.Rollback(f.c, callID, t, keep) })
 		require.NoError(f.b, o.err)
-		for _, v := range f.find(q).entries {
-			keep = append(keep, v.ID)
-		}
 	}
-	o := f.do(func(callID uint64) { f.p.Rollback(f.c, callID, t, keep) })
-	require.NoError(f.b, o.err)
+	roll(nil)
+	q := where(2, template.Eq, template.AppendString(nil, "new"))
+	q.Take, q.Max, q.Txn = true, call.DefaultTxnEntries, t
+	var keep []uint64
+	for _, v := range f.find(q).entries {
+		keep = append(keep, v.ID)
+	}
+	roll(keep)
 }
 
 // goodbye closes the session of a client that holds fifty thousand entries, each under its own transaction.
