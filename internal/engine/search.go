@@ -135,12 +135,23 @@ func (x *Search) Step(now int64, budget int) (r call.Result, done bool) {
 	return r, done
 }
 
-// patience is the fraction of an index's entries (one in patience) that a search examines before it waits for the
-// index.
-const patience = 8
+const (
+	// patience is the fraction of an index's entries (one in patience) that the searches under way examine, together,
+	// before they wait for the index.
+	patience = 8
+	// indexing is the time that an index takes to take in an entry, in times that a search takes to examine one.
+	indexing = 8
+)
 
-// Blocked reports whether the search waits for an index, which Work builds.
-func (x *Search) Blocked() bool { return x.building() && x.seen > x.awaits.Len()/patience }
+// Blocked reports whether the search waits for an index, which Work builds: if the searches under way are so many, or
+// have so much left to examine, that the index is ready sooner.
+func (x *Search) Blocked() bool {
+	if !x.building() {
+		return false
+	}
+	all, many := x.awaits.Len(), len(x.e.searches)
+	return x.seen*many > all/patience && (all-x.seen)*many > x.awaits.Lacks()*indexing
+}
 
 func (x *Search) building() bool {
 	return x.awaits != nil && x.awaits.Pending()

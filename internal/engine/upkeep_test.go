@@ -59,6 +59,62 @@ func TestUpkeep_IndexIsBuiltInSteps(t *testing.T) {
 	require.Equal(t, lsn+2, e.LSN(), "that it is built changes nothing")
 }
 
+// byPrio asks for the most urgent task.
+func byPrio() *call.Query {
+	return &call.Query{
+		Max: 1, Order: []template.Order{{Field: taskPrio, Desc: true}}, Templates: []call.Template{{Kind: 1}},
+	}
+}
+
+// An index takes longer to build than one search takes to examine what is left.
+func TestUpkeep_LoneSearchDoesNotWaitForTheIndexThatItStarts(t *testing.T) {
+	t.Parallel()
+	const n = 5000
+	e := tasks(t, n)
+	q := byPrio()
+	r, x := e.StartFind(0, n/10, q)
+	require.NotNil(t, x)
+	for done := false; !done; r, done = x.Step(0, n/10) {
+		require.False(t, x.Blocked())
+	}
+	require.True(t, e.Busy(), "the index has begun")
+	require.Equal(t, lookAtAll(e, q), identities(r.Entries))
+}
+
+func TestUpkeep_ManySearchesWaitForTheirIndex(t *testing.T) {
+	t.Parallel()
+	const n, many, step = 5000, 64, 50
+	e := tasks(t, n)
+	searches := make([]*Search, many)
+	for i := range searches {
+		_, searches[i] = e.StartFind(0, step, byPrio())
+		require.NotNil(t, searches[i])
+	}
+	steps := 0
+	for blocked := 0; blocked < many; {
+		blocked = 0
+		for _, x := range searches {
+			if x.Blocked() {
+				blocked++
+				continue
+			}
+			_, done := x.Step(0, step)
+			require.False(t, done)
+			if e.Busy() {
+				steps++
+			}
+		}
+	}
+	require.LessOrEqual(t, steps, n/patience/step+2*many)
+	e.Work(unbounded)
+	want := lookAtAll(e, byPrio())
+	for _, x := range searches {
+		r, done := x.Step(0, step)
+		require.True(t, done)
+		require.Equal(t, want, identities(r.Entries))
+	}
+}
+
 func TestUpkeep_ReplicaHasTheSameIndexes(t *testing.T) {
 	t.Parallel()
 	e := sought(t, 1000)

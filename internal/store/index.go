@@ -16,6 +16,7 @@ type Index struct {
 	keep keeper
 
 	next Slot // while filling: the oldest entry that is not in the index yet; 0 once the index is live
+	size int  // entries in it
 	idle int  // changes since the index was last asked
 
 	dropped bool // removed from its pool
@@ -63,6 +64,7 @@ func (ix *Index) appended(s Slot, row template.Row) {
 	ix.touched()
 	if ix.Live() {
 		ix.keep.add(s, row)
+		ix.size++
 	}
 }
 
@@ -71,6 +73,7 @@ func (ix *Index) inserted(s Slot, row template.Row) {
 	ix.touched()
 	if ix.covers(s) {
 		ix.keep.insert(s, row)
+		ix.size++
 	}
 }
 
@@ -79,6 +82,7 @@ func (ix *Index) deleting(s Slot) {
 	ix.touched()
 	if ix.covers(s) {
 		ix.keep.remove(s)
+		ix.size--
 	} else if s == ix.next {
 		ix.advance()
 	}
@@ -88,6 +92,7 @@ func (ix *Index) deleting(s Slot) {
 func (ix *Index) fill(n int) (done int) {
 	for ; done < n && !ix.Live(); done++ {
 		ix.keep.add(ix.next, ix.pool.table.Row(ix.next))
+		ix.size++
 		ix.advance()
 	}
 	return done
@@ -97,7 +102,7 @@ func (ix *Index) advance() { ix.next = ix.pool.order.at(ix.next).next }
 
 // reset empties the index of a pool that has become empty.
 func (ix *Index) reset() {
-	ix.next = 0
+	ix.next, ix.size = 0, 0
 	ix.keep.reset()
 }
 
@@ -268,3 +273,6 @@ func (ix *Index) Pending() bool { return !ix.Live() && !ix.dropped }
 
 // Len returns the number of entries of the pool.
 func (ix *Index) Len() int { return ix.pool.Len() }
+
+// Lacks returns how many entries of the pool are not in the index yet.
+func (ix *Index) Lacks() int { return ix.pool.Len() - ix.size }
