@@ -71,24 +71,21 @@ func NewKeeper(self string, timing Timing, sight *Sight, log *slog.Logger) *Keep
 	}
 }
 
-// Watch begins to watch a replica of a space, which is identified by Space.Created. ranked are the nodes that may lead
-// the partition, the best placed one first, and members those that have replicas of its log. moving tells that the
-// first is to lead as soon as it can.
-func (k *Keeper) Watch(at txn.Address, created uint64, ranked, members []string, moving bool, r Replica) {
+// Watch begins to watch a replica of a partition of a space, which is identified by Space.Created.
+func (k *Keeper) Watch(at txn.Address, created uint64, p Partition, r Replica) {
+	w := &watch{keeper: k, at: at, created: created, replica: r, since: time.Now()}
 	k.mu.Lock()
 	defer k.mu.Unlock()
-	k.watched[at] = &watch{
-		keeper: k, at: at, created: created, ranked: ranked, members: members, moving: moving, replica: r,
-		since: time.Now(),
-	}
+	w.placeLocked(p)
+	k.watched[at] = w
 }
 
-// Rank changes what Watch was told of a partition that is watched.
-func (k *Keeper) Rank(at txn.Address, ranked, members []string, moving bool) {
+// Place changes where the replicas of a partition are, or are to be, if it is watched.
+func (k *Keeper) Place(at txn.Address, p Partition) {
 	k.mu.Lock()
 	defer k.mu.Unlock()
 	if w := k.watched[at]; w != nil {
-		w.ranked, w.members, w.moving = ranked, members, moving
+		w.placeLocked(p)
 	}
 }
 
@@ -158,9 +155,9 @@ type watch struct {
 	keeper  *Keeper
 	at      txn.Address
 	created uint64
-	ranked  []string // guarded by keeper.mu
-	members []string // guarded by keeper.mu
-	moving  bool     // guarded by keeper.mu
+	ranked  []string // guarded by keeper.mu; the nodes that may lead the partition, the best placed one first
+	members []string // guarded by keeper.mu; the nodes that have replicas of its log
+	moving  bool     // guarded by keeper.mu; the first of ranked is to lead as soon as it can
 	replica Replica
 	since   time.Time // when the watching began
 
@@ -173,6 +170,10 @@ type watch struct {
 	owner    replication.Primary // as seen the last time
 	changed  time.Time           // when owner changed
 	settled  time.Time           // since when the replica that is to lead could; zero: it cannot, or leads
+}
+
+func (w *watch) placeLocked(p Partition) {
+	w.ranked, w.members, w.moving = p.Ranked(), p.Nodes, p.Target != nil
 }
 
 // look takes the next step for a replica, if there is one.

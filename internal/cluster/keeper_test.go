@@ -70,7 +70,7 @@ func newDesk(t *testing.T) *desk {
 		says:  map[string]*Part{"a": {At: jobs, Able: true}, "b": {At: jobs, Able: true}, "c": {At: jobs, Able: true}},
 	}
 	d.k = NewKeeper("a", Timings(1), d.sight, slog.New(slog.DiscardHandler))
-	d.k.Watch(jobs, 0, []string{"b", "a", "c"}, []string{"a", "b", "c"}, false, d.r)
+	d.k.Watch(jobs, 0, Partition{Nodes: []string{"b", "a", "c"}}, d.r)
 	d.k.watched[jobs].since = d.now
 	return d
 }
@@ -185,7 +185,7 @@ func TestKeeper_ANewLogGoesToTheFirst(t *testing.T) {
 	require.True(t, d.pass(time.Second))
 
 	d = newDesk(t)
-	d.k.Rank(jobs, []string{"a", "b", "c"}, []string{"a", "b", "c"}, false)
+	d.k.Place(jobs, Partition{Nodes: []string{"a", "b", "c"}})
 	require.True(t, d.pass(4*Timings(1).Beat))
 }
 
@@ -274,7 +274,7 @@ func TestKeeper_HandsNothingOverForNothing(t *testing.T) {
 	d.leads["a"], d.leads["b"] = 3, 3
 	d.pass(2 * Timings(1).Settle)
 	require.Empty(t, d.r.heir)
-	d.k.Rank(jobs, []string{"b", "a", "c"}, []string{"a", "b", "c"}, true)
+	d.k.Place(jobs, Partition{Nodes: []string{"a", "b", "c"}, Target: []string{"b", "a", "c"}})
 	d.pass(time.Second)
 	require.Equal(t, "b", d.r.heir, "an operator has asked for it")
 }

@@ -130,7 +130,7 @@ func (m *Member) join(ctx context.Context) error {
 	if err != nil {
 		return err
 	}
-	m.keeper.Watch(ControlAt, 0, m.cfg.controlNodes(), m.cfg.controlNodes(), false, m.control)
+	m.keeper.Watch(ControlAt, 0, Partition{Nodes: m.cfg.controlNodes()}, m.control)
 	m.running.Go(func() { m.beat(m.ctx, sub) })
 	m.running.Go(func() { m.control.Run(m.ctx) })
 	if m.cfg.Store.Durable() { // otherwise a log that is lost begins anew

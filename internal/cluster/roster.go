@@ -35,14 +35,14 @@ func (t *tended) place(p Partition) {
 	t.mu.Lock()
 	defer t.mu.Unlock()
 	t.placed = p
-	t.keeper.Rank(t.at, p.Ranked(), p.Nodes, p.Target != nil)
+	t.keeper.Place(t.at, p)
 }
 
 // watch gives an open replica to the keeper.
 func (t *tended) watch(r Replica) {
 	t.mu.Lock()
 	defer t.mu.Unlock()
-	t.keeper.Watch(t.at, t.created, t.placed.Ranked(), t.placed.Nodes, t.placed.Target != nil, r)
+	t.keeper.Watch(t.at, t.created, t.placed, r)
 }
 
 func newRoster(m *Member) *roster { return &roster{m: m, tended: map[txn.Address]*tended{}} }
@@ -72,7 +72,7 @@ func (r *roster) compare(ctx context.Context, state *State) {
 		r.m.keeper.drained.Store(node.Duty != Leads)
 	}
 	if state.Founders != nil {
-		r.m.keeper.Rank(ControlAt, state.Founders, state.Founders, false)
+		r.m.keeper.Place(ControlAt, Partition{Nodes: state.Founders})
 	}
 	wanted := map[txn.Address]string{}
 	state.Replicas(r.m.self, func(at txn.Address, sp *Space, p Partition) {
