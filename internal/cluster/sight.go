@@ -109,14 +109,13 @@ func (s *Sight) created(at txn.Address) uint64 {
 	return 0
 }
 
-// servedLocked returns who served a partition of the space that was created then, in its newest epoch; false if no
-// node ever has.
-func (s *Sight) servedLocked(at txn.Address, created uint64) (serving, bool) {
-	v, known := s.served[at]
-	if !known || v.created != created {
-		return serving{}, false
+// servedLocked returns who served a partition of the space that was created then, in its newest epoch; the zero value
+// if no node ever has.
+func (s *Sight) servedLocked(at txn.Address, created uint64) serving {
+	if v := s.served[at]; v.created == created {
+		return v
 	}
-	return v, true
+	return serving{}
 }
 
 // silenceLocked returns the time since a number of own heartbeats.
@@ -219,8 +218,7 @@ func (s *Sight) Unserved(at txn.Address) time.Duration {
 	created := s.created(at)
 	s.mu.Lock()
 	defer s.mu.Unlock()
-	v, _ := s.servedLocked(at, created)
-	return s.silenceLocked(v.at)
+	return s.silenceLocked(s.servedLocked(at, created).at)
 }
 
 // Leads returns how many partitions of spaces a node serves, as it said last.
@@ -250,9 +248,9 @@ func (s *Sight) Served(at txn.Address) (Place, bool) {
 	created := s.created(at)
 	s.mu.Lock()
 	defer s.mu.Unlock()
-	v, known := s.servedLocked(at, created)
+	v := s.servedLocked(at, created)
 	n := s.nodes[v.node]
-	if !known || n == nil || s.silenceLocked(v.at) >= s.timing.Suspect {
+	if n == nil || s.silenceLocked(v.at) >= s.timing.Suspect {
 		return Place{}, false
 	}
 	return Place{v.node, n.addr, v.created, v.epoch}, true
@@ -263,8 +261,7 @@ func (s *Sight) Newest(at txn.Address) uint64 {
 	created := s.created(at)
 	s.mu.Lock()
 	defer s.mu.Unlock()
-	v, _ := s.servedLocked(at, created)
-	return v.epoch
+	return s.servedLocked(at, created).epoch
 }
 
 // Part returns what the last heartbeat of a node said of a replica; false if that was of an older space of the name.
