@@ -35,7 +35,6 @@ type guard struct {
 	mirror    *writeback.Writer    // guarded by mu; nil if the log does not wait for a mirror
 	lag       level                // guarded by mu; the part of the log that the mirror lacks
 	disk      level                // guarded by mu; the room on the disk
-	short     level                // guarded by mu; the same, when fit looked last
 }
 
 func newGuard(cfg *Config, log *replication.Log, logger *slog.Logger) *guard {
@@ -165,11 +164,10 @@ var errShort = errors.New("the disk of its data folder is nearly full: it would 
 
 // fit returns errShort while the partition is throttled by the disk, or would be if it led.
 func (g *guard) fit() error {
-	room := g.log.Room(ample)
+	g.look()
 	g.mu.Lock()
 	defer g.mu.Unlock()
-	g.short.move(room < scarce, room >= ample)
-	if g.short.high() {
+	if g.disk.high() {
 		return errShort
 	}
 	return nil
