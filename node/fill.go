@@ -158,9 +158,8 @@ func (f *fleet) reserved(name string) error {
 func (f *fleet) empty(space string) error {
 	for at, s := range f.all() {
 		if n := s.partition.Stats().Entries; at.Space == space && n > 0 {
-			return fmt.Errorf("%w: space %q is not empty: entries in partition %d: %d; drop it first",
-				call.ErrInvalidArgument,
-				space, at.Partition, n)
+			return fmt.Errorf("%w: space %q is not empty: entries in partition %d: %d; "+
+				"drop it first, or take what it has", call.ErrInvalidArgument, space, at.Partition, n)
 		}
 	}
 	return nil
