@@ -41,8 +41,9 @@ type partitionStatus struct {
 	Partition int             `json:"partition"`
 	Primary   string          `json:"primary,omitempty"` // "": no node serves it
 	Epoch     uint64          `json:"epoch,omitempty"`
-	Why       string          `json:"why,omitempty"`     // why calls wait
-	Filling   bool            `json:"filling,omitempty"` // its space is not served before it is restored or loaded
+	Why       string          `json:"why,omitempty"`         // why calls wait
+	Minority  bool            `json:"no_majority,omitempty"` // too few of the nodes with its log are alive
+	Filling   bool            `json:"filling,omitempty"`     // its space is not served before it is restored or loaded
 	Replicas  []replicaStatus `json:"replicas"`
 	Target    []string        `json:"target,omitempty"` // nodes that are to have the replicas, if these are being moved
 	Awaits    string          `json:"awaits,omitempty"` // what the move waits for
@@ -143,7 +144,9 @@ func (f *fleet) partitionStatus(at txn.Address, p cluster.Partition) partitionSt
 		}
 		ps.Replicas = append(ps.Replicas, r)
 	}
-	ps.Why = cmp.Or(f.minority(p.Nodes), ps.trouble())
+	ps.Why = f.minority(p.Nodes)
+	ps.Minority = ps.Why != ""
+	ps.Why = cmp.Or(ps.Why, ps.trouble())
 	for i := range ps.Replicas {
 		ps.Replicas[i].Lag = newest - ps.Replicas[i].Position
 	}

@@ -7,7 +7,6 @@ import (
 	"io"
 	"log/slog"
 	"net"
-	"strings"
 
 	"github.com/spf13/cobra"
 
@@ -163,7 +162,7 @@ func (a *app) withClient(ctx context.Context, do func(*client.Client) error) err
 func (a *app) withServer(ctx context.Context, do func(*client.NodeClient) error) error {
 	return a.withNode(ctx, func(n *client.NodeClient) error {
 		// A server that does not tell is taken to be about to.
-		if _, st, err := a.readCluster(ctx, n); err == nil && strings.HasPrefix(st.Control.Why, "no majority") {
+		if _, st, err := a.readCluster(ctx, n); err == nil && st.Control.Minority {
 			return fmt.Errorf("control partition: %s: see `gospaces cluster status`", st.Control.Why)
 		}
 		return do(n)

@@ -35,6 +35,7 @@ type partitionLine struct {
 	Primary   string        `json:"primary"`
 	Epoch     uint64        `json:"epoch"`
 	Why       string        `json:"why"`
+	Minority  bool          `json:"no_majority"`
 	Filling   bool          `json:"filling"`
 	Target    []string      `json:"target"`
 	Awaits    string        `json:"awaits"`
