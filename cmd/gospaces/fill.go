@@ -47,11 +47,7 @@ func (a *app) filled(ctx context.Context, from string, spaces []string, fill fun
 		}
 		err = fill(f)
 		if err == nil {
-			defer f.slowly("the spaces to be served")()
-			_, err = f.ask(ctx, &node.ManageRequest{Open: &node.SourceRequest{From: from, Spaces: spaces}})
-		}
-		if err == nil {
-			_, err = f.ask(ctx, &node.ManageRequest{Finish: &node.SourceRequest{From: from}})
+			err = f.open(ctx, spaces)
 		}
 		if err != nil {
 			err = fmt.Errorf("%w: repeat the command, which goes on where this ended", err)
@@ -166,6 +162,16 @@ func (f *filler) seal(ctx context.Context, space string) ([]node.FilledPart, err
 // end ends a space, which is sealed.
 func (f *filler) end(ctx context.Context, space string) error {
 	_, err := f.ask(ctx, &node.ManageRequest{Filled: &node.FilledRequest{Space: space}})
+	return err
+}
+
+// open has all spaces served, which are filled.
+func (f *filler) open(ctx context.Context, spaces []string) error {
+	defer f.slowly("the spaces to be served")()
+	_, err := f.ask(ctx, &node.ManageRequest{Open: &node.SourceRequest{From: f.from, Spaces: spaces}})
+	if err == nil {
+		_, err = f.ask(ctx, &node.ManageRequest{Finish: &node.SourceRequest{From: f.from}})
+	}
 	return err
 }
 
