@@ -87,11 +87,13 @@ type TopologyNode struct {
 }
 
 // TopologyPlace is a partition of a cluster, and the node that serves it; Node is "" if there is none. Of two places
-// the one with the higher epoch is newer.
+// of one space the one with the higher epoch is newer. Created tells a space from an older one of its name, whose
+// epochs may be higher: it is the position of the command that created the space.
 type TopologyPlace struct {
 	Space     string `json:"space"`
 	Partition int    `json:"partition"`
 	Node      string `json:"node,omitempty"`
+	Created   uint64 `json:"created,omitempty"`
 	Epoch     uint64 `json:"epoch,omitempty"`
 }
 
@@ -108,7 +110,8 @@ func (n *NodeClient) Topology(ctx context.Context) (*Topology, error) {
 		}
 	}
 	for _, p := range told.Places {
-		t.Places = append(t.Places, TopologyPlace{p.At.Space, int(p.At.Partition), p.Node, p.Epoch.Claim})
+		t.Places = append(t.Places,
+			TopologyPlace{p.At.Space, int(p.At.Partition), p.Node, p.Epoch.Created, p.Epoch.Claim})
 	}
 	return t, nil
 }
