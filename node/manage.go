@@ -72,11 +72,9 @@ type ManageAnswer struct {
 // Stage is how far a space is that is to be filled.
 type Stage = cluster.Stage
 
-// The stages.
+// The stages that are looked at: a space in any other one is to be filled.
 const (
-	Absent    = cluster.Absent
 	Present   = cluster.Present
-	Begun     = cluster.Begun
 	Complete  = cluster.Complete
 	Elsewhere = cluster.Elsewhere
 )
