@@ -153,7 +153,9 @@ func newNode(t testing.TB, cfg server.Config) *node {
 func (n *node) start() {
 	l, err := net.Listen("tcp", n.addr)
 	require.NoError(n.t, err)
-	n.addr = l.Addr().String()
+	if n.listener == nil { // otherwise it is the same, and clients read it
+		n.addr = l.Addr().String()
+	}
 	n.srv, err = server.New(n.cfg)
 	require.NoError(n.t, err)
 	n.served = make(chan error, 1)
