@@ -45,9 +45,6 @@ func (s *Spans) peer(a txn.Address) Peer {
 	if p := s.find(a); p != nil {
 		return s.Host(p).Peer()
 	}
-	if s.d.Far == nil {
-		return nil
-	}
 	return s.d.Far(a)
 }
 

@@ -25,13 +25,16 @@ type Spans struct {
 type Directory struct {
 	Find func(a txn.Address) *Partition // that this process serves, or nil
 	All  func() []txn.Address           // of those
-	Far  func(a txn.Address) Peer       // that another process may serve, or nil. A nil Far: there are none
+	Far  func(a txn.Address) Peer       // that another process may serve, or nil; a nil Far: there are none
 	// Gone is as in txn.Partitions. nil: no space with parts of transactions is ever dropped
 	Gone func(ctx context.Context, a txn.Address) bool
 }
 
 // NewSpans returns the Spans of the partitions of a directory. A nil logger is silent. Close ends it.
 func NewSpans(d Directory, logger *slog.Logger) *Spans {
+	if d.Far == nil {
+		d.Far = func(txn.Address) Peer { return nil }
+	}
 	return &Spans{d: d, Coordinator: txn.NewCoordinator(finder{d}, logger)}
 }
 
@@ -43,10 +46,8 @@ func (f finder) At(a txn.Address) txn.Partition {
 	if p := f.d.Find(a); p != nil {
 		return p.Participant()
 	}
-	if f.d.Far != nil {
-		if far := f.d.Far(a); far != nil {
-			return far
-		}
+	if far := f.d.Far(a); far != nil {
+		return far
 	}
 	return nil
 }
@@ -72,7 +73,7 @@ func (s *Spans) find(a txn.Address) *Partition { return s.d.Find(a) }
 
 // far returns a partition that another process may serve, or nil.
 func (s *Spans) far(a txn.Address) Peer {
-	if s.d.Far == nil || s.find(a) != nil {
+	if s.find(a) != nil {
 		return nil
 	}
 	return s.d.Far(a)
@@ -88,9 +89,8 @@ func (s *Spans) Start(ctx context.Context) {
 }
 
 // Join prepares a partition other than the home of a transaction, which this process serves too, for calls under it. It
-// does not wait. It returns
-// call.ErrTxnEnded, call.ErrInvalidArgument if the home does not exist, and the error of a partition that does not
-// serve.
+// does not wait. It returns call.ErrTxnEnded, call.ErrInvalidArgument if the home does not exist, and the error of a
+// partition that does not serve.
 func (s *Spans) Join(id txn.ID, at *Partition) error {
 	err := s.Coordinator.Join(id, at.cfg.Address)
 	if refusal := at.Err(); err != nil && refusal != nil {
@@ -244,7 +244,7 @@ func (s *Spans) Cancelling(at *Partition, leases []uint64) {
 
 // noHome returns the error of a call under a transaction whose home this process does not serve.
 func (s *Spans) noHome(id txn.ID) error {
-	if s.d.Far != nil && s.d.Far(id.Home()) != nil { // it changes hands just now
+	if s.d.Far(id.Home()) != nil { // it changes hands just now
 		return &call.ElsewhereError{At: id.Home()}
 	}
 	return fmt.Errorf("%w: there is no space %q, in which transaction %v would have begun", call.ErrInvalidArgument,
