@@ -102,8 +102,8 @@ type Config struct {
 
 	// SessionGrace is how long the outcomes of a client's calls are kept after the client is gone; 0: 2 minutes.
 	SessionGrace time.Duration
-	// TxnGrace is how long the transactions of a client are kept after the client is gone, also after a restart; 0: 30
-	// s. They end with its session at the latest.
+	// TxnGrace is how long the transactions of a client are kept after the client is gone, also after a restart; 0:
+	// 30 s. They end with its session at the latest.
 	TxnGrace time.Duration
 
 	Wall func() time.Time // the machine's wall clock, for tests; nil: time.Now
@@ -228,9 +228,9 @@ func (p *Partition) Quit(why error) {
 	p.end(why)
 }
 
-// Discard is Close for a space that is dropped: its calls end with call.ErrDropped. It returns ErrParts,
-// and changes nothing, while a transaction over several spaces has a part here, since the other spaces would not learn
-// its outcome; and the error of a partition that does not serve.
+// Discard is Close for a space that is dropped: its calls end with call.ErrDropped. It returns ErrParts, and changes
+// nothing, while a transaction over several spaces has a part here, since the other spaces would not learn its outcome;
+// and the error of a partition that does not serve.
 func (p *Partition) Discard() error {
 	p.mu.Lock()
 	err := p.refusal()
