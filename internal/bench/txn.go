@@ -32,24 +32,24 @@ func (r *run) txn(ctx context.Context, callers int) ([]Result, error) {
 	}))
 }
 
-// next measures the same cycle in one round trip: write the result, commit, and take the next job.
+// next measures the same cycle in one round trip: write the result, commit, and take the next job. The first take of a
+// caller ends no job, and counts as none.
 func (r *run) next(ctx context.Context, callers int) ([]Result, error) {
 	if err := r.fillCycle(ctx, callers); err != nil {
 		return nil, err
 	}
 	result, held := r.job(1), make([]*space.Txn, callers)
-	take := func(c *caller) (err error) {
+	res, err := r.repeat(ctx, "next", callers, func(_ context.Context, c *caller) (jobs int, err error) {
 		if held[c.number] == nil {
 			_, held[c.number], err = space.TakeTxn(ctx, r.c, Job{})
-			return err
+			return 0, err
 		}
 		if err := space.Stage(ctx, held[c.number], result); err != nil {
-			return err
+			return 0, err
 		}
 		_, held[c.number], err = space.TakeNext(ctx, held[c.number], Job{})
-		return err
-	}
-	res, err := r.repeat(ctx, "next", callers, func(_ context.Context, c *caller) (int, error) { return 1, take(c) })
+		return 1, err
+	})
 	for _, t := range held {
 		if t != nil {
 			err = errors.Join(err, t.Abort(ctx))
