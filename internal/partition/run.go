@@ -157,7 +157,10 @@ func (p *Partition) recover(ctx context.Context, progress func(done, total uint6
 // log has no room, the partition serves reads.
 func (p *Partition) stand(ctx context.Context) error {
 	sent := p.clock.instant()
-	claim, err := p.cfg.Log.Claim(ctx, p.Position(), p.clock.next())
+	p.mu.Lock()
+	clock := p.clock.next() // learnTime may set it
+	p.mu.Unlock()
+	claim, err := p.cfg.Log.Claim(ctx, p.Position(), clock)
 	switch {
 	case fenced(err):
 		p.cfg.Logger.Warn("another has written to the log, which is read on before it is claimed", "error", err)
