@@ -53,7 +53,7 @@ func (s *part) over() error {
 	switch {
 	case isClosed(s.gone):
 		return errMisrouted
-	case isClosed(s.space.closed):
+	case s.space.isClosed():
 		return space.ErrClosed
 	}
 	return nil

@@ -133,16 +133,7 @@ func (r *registration) Next(ctx context.Context) (space.Event, error) {
 	}
 }
 
-func (r *registration) isClosed() bool {
-	select {
-	case <-r.closed:
-		return true
-	case <-r.part.space.closed:
-		return true
-	default:
-		return false
-	}
-}
+func (r *registration) isClosed() bool { return isClosed(r.closed) || r.part.space.isClosed() }
 
 // pop returns the next event, or the gap before it, or space.ErrLeaseEnded if none will come; false if none has come
 // yet.

@@ -149,14 +149,7 @@ func (s *Space) Partitions(ctx context.Context) (int, error) {
 // Codecs implements space.Space.
 func (s *Space) Codecs() *codec.Cache { return s.codecs.Load() }
 
-func (s *Space) isClosed() bool {
-	select {
-	case <-s.closed:
-		return true
-	default:
-		return false
-	}
-}
+func (s *Space) isClosed() bool { return isClosed(s.closed) }
 
 // Close ends the space's waiting calls with space.ErrClosed and its registrations; calls in flight that may change
 // something have a short time to learn their outcome. The Client stays open.
