@@ -65,19 +65,17 @@ func (c *campaign) commonTargets() []*target {
 	if c.db == nil {
 		return targets
 	}
-	targets = append(targets, &target{name: "database", rest: 10 * time.Second, disturbs: []disturbance{
+	database := &target{name: "database", rest: 10 * time.Second, disturbs: []disturbance{
 		{3, "kill -9", c.killDatabase(0)},
 		{2, "kill -9 and an outage", c.killDatabase(12 * time.Second)},
 		{2, "kill -9 of a session", c.killSession(false)},
 		{1, "end of all sessions", c.killSession(true)},
 		{2, "stop and continue", c.pauseDatabase},
-	}})
-	if c.db.disk != nil {
-		targets = append(targets, &target{name: "disk of the tables", rest: 20 * time.Second, disturbs: []disturbance{
-			{1, "full", c.fill(c.db.disk, 0)},
-		}})
+	}}
+	if c.db.disk != nil { // PostgreSQL does not start after a kill -9 while it is full
+		database.disturbs = append(database.disturbs, disturbance{3, "the disk of the tables is full", c.fill(c.db.disk, 0)})
 	}
-	return targets
+	return append(targets, database)
 }
 
 // start starts the server again, even if the round ends meanwhile.
