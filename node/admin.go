@@ -52,7 +52,7 @@ func (n *Node) startAdmin() error {
 		_, _ = w.Write(n.Status()) // the client has gone
 	})
 	registry := prometheus.NewPedanticRegistry()
-	registry.MustRegister(collector{n}, n.appends,
+	registry.MustRegister(collector{n}, n.appends, n.calls,
 		collectors.NewGoCollector(), collectors.NewProcessCollector(collectors.ProcessCollectorOpts{}))
 	mux.Handle("GET /metrics", promhttp.HandlerFor(registry, promhttp.HandlerOpts{}))
 	if n.cfg.Cluster != nil {
@@ -142,4 +142,14 @@ func newAppends() prometheus.Histogram {
 		Help:    "Time until the log had a message; all changes that had collected meanwhile share it.",
 		Buckets: prometheus.ExponentialBuckets(20e-6, 2, 16),
 	})
+}
+
+// newCalls returns the histogram of calls, by operation.
+func newCalls() *prometheus.HistogramVec {
+	return prometheus.NewHistogramVec(prometheus.HistogramOpts{
+		Name: "gospaces_call_seconds",
+		Help: "Time from when a call was read until its outcome was durable, of one call in 128 of each client; " +
+			"calls that wait for an entry are left out.",
+		Buckets: prometheus.ExponentialBuckets(10e-6, 2, 20),
+	}, []string{"op"})
 }

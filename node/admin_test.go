@@ -8,6 +8,7 @@ import (
 
 	"github.com/stretchr/testify/require"
 
+	"github.com/gospaces/gospaces/client"
 	"github.com/gospaces/gospaces/node"
 	"github.com/gospaces/gospaces/space"
 )
@@ -25,11 +26,13 @@ func get(t *testing.T, n *node.Node, path string) (code int, body string) {
 
 func TestAdmin_TellsOperators(t *testing.T) {
 	t.Parallel()
-	n, err := node.Start(t.Context(), node.Config{Data: t.TempDir(), Admin: "127.0.0.1:0"})
+	n, err := node.Start(t.Context(), node.Config{Data: t.TempDir(), Listen: "127.0.0.1:0", Admin: "127.0.0.1:0"})
 	require.NoError(t, err)
 	defer n.Close(t.Context())
-	sp, err := n.Space("default")
+	c, err := client.Dial(t.Context(), n.Addr())
 	require.NoError(t, err)
+	defer c.Close()
+	sp := c.Space
 	type job struct{ ID int }
 	for i := range 3 {
 		_, err := space.Write(t.Context(), sp, job{i})
@@ -51,6 +54,7 @@ func TestAdmin_TellsOperators(t *testing.T) {
 		`gospaces_partition_serving\{partition="0",space="default"\} 1`,
 		`gospaces_oldest_entry_seconds\{kind="job",partition="0",space="default"\} \d`,
 		`gospaces_log_append_seconds_count [1-9]\d*`,
+		`gospaces_call_seconds_count\{op="[A-Z]`,
 		`process_resident_memory_bytes \d`,
 	} {
 		require.Regexp(t, regexp.MustCompile(`(?m)^`+line), body)

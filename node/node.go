@@ -224,7 +224,8 @@ type Node struct {
 
 	admin    *admin // nil without Config.Admin
 	appends  prometheus.Histogram
-	up       atomic.Bool // it serves, and has not begun to stop
+	calls    *prometheus.HistogramVec // nil without Config.Admin
+	up       atomic.Bool              // it serves, and has not begun to stop
 	stopping atomic.Bool
 
 	closing  sync.Once
@@ -242,7 +243,7 @@ func Start(ctx context.Context, cfg Config) (*Node, error) {
 	}
 	n := &Node{cfg: cfg, budget: budget.New(cfg.Limits.Memory), started: time.Now(), served: make(chan error, 1)}
 	if cfg.Admin != "" {
-		n.appends = newAppends()
+		n.appends, n.calls = newAppends(), newCalls()
 		n.cfg.took = n.appends
 		if err := n.startAdmin(); err != nil {
 			return nil, err
@@ -330,11 +331,15 @@ func (n *Node) startInCluster(ctx context.Context, up *startup) error {
 
 // serverConfig returns the configuration of the server of any node.
 func (n *Node) serverConfig() server.Config {
-	return server.Config{
+	cfg := server.Config{
 		Logger: n.cfg.Logger, Resume: n.cfg.Resume,
 		MaxConns: n.cfg.Limits.Connections, Client: server.ClientLimits(n.cfg.Limits.Client), Frame: n.cfg.Limits.Frame,
 		Budget: n.budget,
 	}
+	if n.calls != nil {
+		cfg.Took = func(op string, d time.Duration) { n.calls.WithLabelValues(op).Observe(d.Seconds()) }
+	}
+	return cfg
 }
 
 // Addr returns the address on which the node serves clients; "" if it serves none.

@@ -103,6 +103,7 @@ func (s *session) handleCall(op *wire.Op, f wire.Frame, number uint64) error {
 	case err != nil:
 		return s.fail(f.ID, err)
 	}
+	s.measure(c, op, tag(f.Type, f.ID))
 	if h := special[f.Type]; h != nil {
 		return h(c, f.ID, a)
 	}

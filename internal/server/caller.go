@@ -49,6 +49,7 @@ func (o *outlet) Durable(lsn call.LSN) {
 	s.mu.Lock()
 	defer s.mu.Unlock()
 	o.receipts.durableUpTo(lsn)
+	s.durableLocked(o, lsn)
 	if len(o.later) == 0 {
 		return
 	}
@@ -242,6 +243,7 @@ func (c *caller) Reply(tagged uint64, r *call.Result, lsn call.LSN, durable bool
 		buf = wire.OpOf(op).AppendAnswer(buf, callID, r)
 	}
 	c.emitLocked(buf, lsn, durable)
+	s.repliedLocked(tagged, lsn, durable)
 }
 
 // recallLocked passes on the earlier outcome of a repeated call.

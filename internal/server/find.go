@@ -140,6 +140,7 @@ func (s *session) issue(q *find, wait time.Duration) (replied bool) {
 	s.issuing = nil
 	replied = q.replied
 	if !replied {
+		s.probe.waitsLocked(callID)
 		s.fileLocked(q)
 	}
 	c := q.caller

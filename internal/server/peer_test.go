@@ -206,10 +206,12 @@ func (p *peer) refusal() error {
 
 // register makes a kind with one string field known, as number 1.
 func (p *peer) register() {
-	p.call(wire.Register, 2, template.AppendSchema([]byte{0}, &template.Schema{
-		Kind: "k", Fields: []template.Field{{Name: "f", Class: template.String}},
-	}))
+	p.call(wire.Register, 2, kindBody)
 }
+
+var kindBody = template.AppendSchema([]byte{0}, &template.Schema{
+	Kind: "k", Fields: []template.Field{{Name: "f", Class: template.String}},
+})
 
 func row(s string) template.Row { return wire.AppendBytes(nil, template.AppendString(nil, s)) }
 
