@@ -62,7 +62,7 @@ func (c *Cluster) setDefaults(listen, durability string) error {
 		errs = append(errs, wrong("Cluster.Replicas", "is %d: more than the %d nodes in Cluster.Peers", c.Replicas,
 			len(c.Peers)))
 	}
-	if c.Patience < 0.5 || c.Patience > 100 {
+	if !(c.Patience >= 0.5 && c.Patience <= 100) { // NaN is neither
 		errs = append(errs, wrong("Cluster.Patience", "is %v; it is a factor from 0.5 to 100", c.Patience))
 	}
 	if c.NATS != nil && c.Advertise == "" && c.reachable(listen) == "" {

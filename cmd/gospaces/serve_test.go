@@ -82,6 +82,7 @@ func TestServe_SaysWhatIsWrong(t *testing.T) {
 		{exitUsage, "--patience must be positive", member("--patience", "0")},
 		{exitUsage, `--patience: "x" is not a number`, member("--patience", "x")},
 		{exitUsage, "--patience is 1000; it is a factor", member("--patience", "1000")},
+		{exitUsage, "--patience is NaN; it is a factor", member("--patience", "NaN")},
 		{exitUsage, "--replicas is 5: more than the 3 nodes in --peers", member("--replicas", "5")},
 		{exitUsage, "--replicas is 99; it is 1 to ", member("--replicas", "99")},
 		{exitUsage, `--durability is "logged"; it is replicated, `, member("--durability", "logged")},
