@@ -23,8 +23,10 @@ func (b backend) Lookup(at txn.Address) (server.Place, error) {
 	switch {
 	case err != nil:
 		return server.Place{}, err
-	case s == nil:
+	case f == nil:
 		return server.Place{Host: b.spaces.absent}, nil
+	case s == nil:
+		return server.Place{Host: b.spaces.absent, Partitions: len(f.parts)}, nil
 	}
 	return server.Place{Host: s.host, Incarnation: s.incarnation, Partitions: len(f.parts)}, nil
 }

@@ -421,16 +421,9 @@ func (b afloat) Lookup(at txn.Address) (server.Place, error) {
 	}
 	switch {
 	case sp == nil || sp.Phase == cluster.Removing:
-		if at.Partition != 0 {
-			return server.Place{},
-				fmt.Errorf("%w: there is no space %q, so it has no partition %d", call.ErrInvalidArgument, at.Space,
-					at.Partition)
-		}
 		return server.Place{Host: f.absent}, nil
 	case int(at.Partition) >= len(sp.Partitions):
-		return server.Place{},
-			fmt.Errorf("%w: space %q has no partition %d: its last one is %d", call.ErrInvalidArgument, at.Space,
-				at.Partition, len(sp.Partitions)-1)
+		return server.Place{Host: f.absent, Partitions: len(sp.Partitions)}, nil
 	}
 	if sp.Unfinished() {
 		return server.Place{}, unfinished(at.Space)

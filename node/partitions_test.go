@@ -3,6 +3,7 @@ package node_test
 import (
 	"bytes"
 	"context"
+	"strconv"
 	"testing"
 
 	"github.com/stretchr/testify/require"
@@ -93,6 +94,35 @@ func TestPartitions_DroppedAndCreatedAnew(t *testing.T) {
 		known, err := sp.Partitions(t.Context())
 		require.NoError(t, err)
 		require.Equal(t, 1, known)
+	}
+}
+
+// A client whose calls all concern one partition goes on, too, when the space has no partition of that number any more.
+func TestPartitions_DroppedAndCreatedWithFewer(t *testing.T) {
+	t.Parallel()
+	n := running(t, node.Config{Durability: node.Memory})
+	admin := dial(t, n, "default")
+	for i := range 8 { // some live in the first partition, most do not
+		customer := "customer " + strconv.Itoa(i)
+		require.NoError(t, admin.CreateSpace(t.Context(), "jobs", client.Partitions(3)))
+		sp := dial(t, n, "jobs")
+		write := func(id int) {
+			_, err := space.Write(t.Context(), sp, ordered{customer, id})
+			require.NoError(t, err, customer)
+		}
+		write(1)
+		require.NoError(t, admin.DropSpace(t.Context(), "jobs", false))
+		_, err := space.Read(t.Context(), sp, ordered{Customer: customer}, space.NoWait())
+		require.ErrorIs(t, err, space.ErrNoMatch, customer)
+		require.NoError(t, admin.CreateSpace(t.Context(), "jobs", client.Partitions(3)))
+		write(2)
+		require.NoError(t, admin.DropSpace(t.Context(), "jobs", false))
+		write(3) // creates it
+		write(4)
+		found, err := space.ReadAll(t.Context(), sp, ordered{Customer: customer}, 10)
+		require.NoError(t, err)
+		require.Equal(t, []ordered{{customer, 3}, {customer, 4}}, found)
+		require.NoError(t, admin.DropSpace(t.Context(), "jobs", false))
 	}
 }
 

@@ -450,28 +450,17 @@ func (ss *spaces) gone(_ context.Context, a txn.Address) bool {
 	return ss.complete && ss.byName[a.Space] == nil && ss.refused[a.Space] == nil
 }
 
-// at returns what is at an address, and its space; nil if that does not exist. It returns an error if the space is not
-// served, and call.ErrInvalidArgument if the address is invalid, or names no partition of the space.
+// at returns what is at an address, and its space; nil if they do not exist. It returns an error if the space is not
+// served, and call.ErrInvalidArgument if the name is invalid.
 func (ss *spaces) at(a txn.Address) (*hosted, *family, error) {
 	f := ss.lookup(a.Space)
 	switch {
 	case f != nil && int(a.Partition) < len(f.parts):
 		return f.parts[a.Partition], f, nil
-	case f != nil && len(f.parts) == 1:
-		return nil, nil, fmt.Errorf("%w: space %q has no partition %d: its only one is 0",
-			call.ErrInvalidArgument, a.Space, a.Partition)
 	case f != nil:
-		return nil, nil, fmt.Errorf("%w: space %q has no partition %d: its last one is %d",
-			call.ErrInvalidArgument, a.Space, a.Partition, len(f.parts)-1)
+		return nil, f, nil
 	}
-	if err := cmp.Or(ss.refusal(a.Space), validName(a.Space)); err != nil {
-		return nil, nil, err
-	}
-	if a.Partition != 0 {
-		return nil, nil, fmt.Errorf("%w: there is no space %q, so it has no partition %d",
-			call.ErrInvalidArgument, a.Space, a.Partition)
-	}
-	return nil, nil, nil
+	return nil, nil, cmp.Or(ss.refusal(a.Space), validName(a.Space))
 }
 
 // partition returns the partition at an address, or nil.
