@@ -17,12 +17,12 @@ type token [16]byte
 //
 // Order of locks: a host's before mu. Nothing calls a host while it holds mu.
 type session struct {
-	intake       // reading of calls
-	stream       // bytes for the client
-	waits        // calls that wait
-	lapses       // lapsed listeners
-	pulse        // activity of the connection
-	probe  probe // measures a call now and then
+	intake // reading of calls
+	stream // bytes for the client
+	waits  // calls that wait
+	lapses // lapsed listeners
+	pulse  // activity of the connection
+	probe  // time of a call now and then
 
 	storing // what the reader does in logs
 
