@@ -117,6 +117,10 @@ func (c *pendingCall) repeatable() bool {
 	return !c.entry().Once()
 }
 
+// strands reports whether the outcome of c cannot be learned any more once the node to which it was sent is lost: no
+// other node can tell it, and c must not be made again.
+func (c *pendingCall) strands() bool { return c.entry().Once() && !c.entry().HasHandle() }
+
 // locks reports whether c locks what it finds.
 func (c *pendingCall) locks() bool { return c.op == wire.Find && !c.query.Txn.IsZero() }
 

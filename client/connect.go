@@ -230,6 +230,12 @@ func (l *link) disconnect() {
 	}
 	l.out.disconnect()
 	l.life.become(down)
+	sent := l.out.End() // what is not yet may be, if the session goes on
+	for _, c := range l.calls.flying.all() {
+		if c.strands() {
+			l.loseLocked(c, sent)
+		}
+	}
 }
 
 // reconnect tries until there is a connection, or returns false when the link is closed. The pauses also grow from one

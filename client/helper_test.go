@@ -28,6 +28,7 @@ type spaces struct {
 	logs   map[string]partition.Log   // of some of the spaces; others have none
 	absent *partition.Host
 	refuse func(at txn.Address) error // guarded by mu; nil: no lookup fails
+	drops  chan string                // nil, or gets the names of spaces whose drops then wait until they are cancelled
 }
 
 func newSpaces(t testing.TB, cfg partition.Config) *spaces {
@@ -69,7 +70,11 @@ func (s *spaces) Lookup(at txn.Address) (server.Place, error) {
 	return server.Place{Host: h, Incarnation: incarnation, Partitions: 1}, nil
 }
 
-func (s *spaces) Drop(context.Context, string, bool) ([]server.Host, error) {
+func (s *spaces) Drop(ctx context.Context, name string, _ bool) ([]server.Host, error) {
+	if s.drops != nil {
+		s.drops <- name
+		<-ctx.Done()
+	}
 	return nil, call.ErrInvalidArgument
 }
 

@@ -34,6 +34,8 @@ func (l *link) evict(s *part) *estate {
 			l.loseLocked(c, sent)
 		case c.link == nil && c.repeatable() && !c.entry().Leaves():
 			l.calls.end(c, errLost) // any node can answer it
+		case c.link == nil && c.strands() && l.silence.suspect:
+			l.loseLocked(c, sent)
 		}
 	}
 	l.orphansLostLocked(s, sent)

@@ -4,6 +4,7 @@ import (
 	"context"
 	"errors"
 	"fmt"
+	"net"
 	"sync"
 	"testing"
 	"time"
@@ -269,6 +270,50 @@ func TestElsewhere_NodeThatIsGone(t *testing.T) {
 	c.moveTo(c.nodes[0])
 	_, err = space.Take(ctx, cl, job{})
 	require.NoError(t, err)
+}
+
+// atPrimary is the topology of a cluster of two nodes, one of which serves the default space.
+type atPrimary struct{ *cluster } // set before it is asked
+
+func (*atPrimary) Version() uint64 { return 1 }
+
+func (c *atPrimary) Topology() *call.Topology {
+	t := (*atSecond)(c).Topology()
+	c.mu.RLock()
+	defer c.mu.RUnlock()
+	t.Places[0].Node, t.Places[0].Epoch.Claim = c.primary.cfg.Node, c.epoch
+	return t
+}
+
+// No other node can tell what has become of a drop.
+func TestDropSpace_NodeThatIsGone(t *testing.T) {
+	t.Parallel()
+	for name, fail := range map[string]func(n *node, m *mute){
+		"killed": func(n *node, _ *mute) { n.kill() },
+		"silent": func(_ *node, m *mute) { m.on.Store(true) },
+	} {
+		t.Run(name, func(t *testing.T) {
+			t.Parallel()
+			var m mute
+			places := new(atPrimary)
+			c := startClusterOf(t, 2, server.Config{Topology: places})
+			places.cluster = c
+			first := c.nodes[0]
+			first.spaces.drops = make(chan string)
+			cl := first.dial(client.Config{Dial: func(ctx context.Context, addr string) (net.Conn, error) {
+				if addr == first.addr {
+					return m.dial(ctx, addr)
+				}
+				return (&net.Dialer{}).DialContext(ctx, "tcp", addr)
+			}})
+			ended := make(chan error, 1)
+			go func() { ended <- cl.DropSpace(t.Context(), "orders", false) }()
+			require.Equal(t, "orders", <-first.spaces.drops)
+			c.moveTo(c.nodes[1])
+			fail(first, &m)
+			require.ErrorIs(t, <-ended, space.ErrOutcomeUnknown)
+		})
+	}
 }
 
 func TestDial_SeveralAddresses(t *testing.T) {
