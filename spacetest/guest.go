@@ -64,6 +64,15 @@ type guest struct {
 	written map[space.LeaseID]bool // entries; guarded by mu
 }
 
+// isGuest reports whether the transactions of the case begin in another space.
+func (k *kit) isGuest() bool {
+	switch k.sp.(type) {
+	case *guest, *tellingGuest:
+		return true
+	}
+	return false
+}
+
 // Group and Home make the guest share transactions with what it is a guest of.
 func (g *guest) Group() any { return g.Space.(interface{ Group() any }).Group() }
 
