@@ -13,12 +13,13 @@ import (
 	"github.com/gospaces/gospaces/txn"
 )
 
-// ManageRequest is a request of gospaces cluster. Exactly one field is set.
+// ManageRequest is a request of gospaces cluster. Exactly one field is set, but for Plan.
 type ManageRequest struct {
 	Move   *MoveRequest   `json:"move,omitempty"`
 	Drain  *DrainRequest  `json:"drain,omitempty"`
 	Forget *ForgetRequest `json:"forget,omitempty"`
-	// changes nothing: returns the moves that would bring replicas where they should be
+	// Changes nothing: returns the moves that would follow if the move, drain or forget was carried out, or if nothing
+	// was.
 	Plan bool `json:"plan,omitempty"`
 
 	Filling *SourceRequest `json:"filling,omitempty"` // changes nothing: returns how far spaces are
@@ -119,16 +120,14 @@ func (f *fleet) manage(ctx context.Context, r *ManageRequest) (answer ManageAnsw
 
 func (f *fleet) carryOut(ctx context.Context, r *ManageRequest) (answer ManageAnswer, err error) {
 	switch {
+	case r.Plan:
+		answer.Moves, err = f.plan(ctx, r)
 	case r.Move != nil:
 		err = f.member.Move(ctx, txn.Address{Space: r.Move.Space, Partition: r.Move.Partition}, r.Move.To)
 	case r.Drain != nil:
 		err = f.member.Drain(ctx, r.Drain.Node, r.Drain.duty())
 	case r.Forget != nil:
 		err = f.member.Forget(ctx, r.Forget.Node)
-	case r.Plan:
-		for _, m := range f.member.Plan() {
-			answer.Moves = append(answer.Moves, MoveRequest{m.Name, uint16(m.Partition), m.To})
-		}
 	case r.Fill != nil:
 		err = f.beginFill(ctx, r.Fill)
 	case r.Records != nil:
@@ -149,4 +148,22 @@ func (f *fleet) carryOut(ctx context.Context, r *ManageRequest) (answer ManageAn
 		err = fmt.Errorf("%w: the node does not know this request; is it of an older version?", cluster.ErrMove)
 	}
 	return answer, err
+}
+
+// plan returns the moves that would follow a request.
+func (f *fleet) plan(ctx context.Context, r *ManageRequest) (moves []MoveRequest, err error) {
+	var c *cluster.Command
+	switch {
+	case r.Move != nil:
+		c = &cluster.Command{Move: &cluster.Move{Name: r.Move.Space, Partition: int(r.Move.Partition), To: r.Move.To}}
+	case r.Drain != nil:
+		c = &cluster.Command{Drain: &cluster.Drained{Name: r.Drain.Node, Duty: r.Drain.duty()}}
+	case r.Forget != nil:
+		c = &cluster.Command{Forget: &cluster.NamedNode{Name: r.Forget.Node}}
+	}
+	planned, err := f.member.Plan(ctx, c)
+	for _, m := range planned {
+		moves = append(moves, MoveRequest{m.Name, uint16(m.Partition), m.To})
+	}
+	return moves, err
 }

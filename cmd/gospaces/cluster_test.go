@@ -71,12 +71,18 @@ func TestCluster_IsToldByTheNodeThatIsAsked(t *testing.T) {
 		require.Len(t, topology.Nodes, 3)
 		require.Len(t, topology.Places, 3)
 	}
+	r := cli(t, "--addr", c.Addrs(), "cluster", "move", "jobs/1", "--to", "b,c,a", "--dry-run")
+	require.Equal(t, exitOK, r.code, r.err)
+	require.Contains(t, r.out, `{"space":"jobs","partition":1,"to":["b","c","a"]}`+"\n")
+	r = cli(t, "--addr", c.Addrs(), "cluster", "move", "jobs/1", "--to", "b,c", "--dry-run")
+	require.Equal(t, exitUsage, r.code)
+	require.Contains(t, r.err, "name as many nodes, not 2")
 	for _, to := range []string{"a,b,c", "b,c,a", "c,a,b"} { // the first leads at once, however even that is
 		succeeds(t, c.Addrs(), "cluster", "move", "jobs/1", "--to", to)
 	}
 	require.Eventually(t, settled, time.Minute, 50*time.Millisecond)
 	succeeds(t, c.Addrs(), "cluster", "drain", "a", "--primaries")
-	r := cli(t, "--addr", c.Addrs(), "cluster", "move", "jobs/1", "--to", "a,b,c")
+	r = cli(t, "--addr", c.Addrs(), "cluster", "move", "jobs/1", "--to", "a,b,c")
 	require.Equal(t, exitUsage, r.code)
 	require.Contains(t, r.err, `node "a" is drained, and leads nothing at present: name another one`)
 	require.Eventually(t, func() bool { // a drained node leads nothing, and no move waits for it
@@ -165,10 +171,22 @@ func TestCluster_ALostNodeIsForgotten(t *testing.T) {
 	r := cli(t, "--addr", rest, "cluster", "forget", "a")
 	require.Equal(t, exitError, r.code)
 	require.Regexp(t, `has a replica of .*: drain it first|"a" is alive: stop it first`, r.err)
+	r = cli(t, "--addr", rest, "cluster", "drain", "a", "--dry-run")
+	require.Equal(t, exitOK, r.code, r.err)
+	require.NotContains(t, r.out, `"a"`, "what it has goes to others")
+	r = cli(t, "--addr", rest, "cluster", "status")
+	require.NotContains(t, r.out, `"drained":true`, "nothing was changed")
 	c.Nodes[0].Kill()
 	r = cli(t, "--addr", rest, "cluster", "drain", "a")
 	require.Equal(t, exitOK, r.code, r.err)
 	require.Eventually(t, func() bool { // it is alive until the others suspect it
+		r = cli(t, "--addr", rest, "cluster", "forget", "a", "--dry-run")
+		return r.code == exitOK
+	}, time.Minute, 50*time.Millisecond, "%+v", r)
+	require.Empty(t, r.out)
+	require.Equal(t, "nothing would be moved\n", r.err)
+	require.Contains(t, cli(t, "--addr", rest, "cluster", "status").out, `"name":"a"`)
+	require.Eventually(t, func() bool {
 		r = cli(t, "--addr", rest, "cluster", "forget", "a")
 		return r.code == exitOK
 	}, time.Minute, 50*time.Millisecond, "%+v", r)

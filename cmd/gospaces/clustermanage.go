@@ -18,7 +18,7 @@ import (
 
 func (a *app) clusterMoveCommand() *cobra.Command {
 	var to []string
-	var wait bool
+	var wait, dry bool
 	cmd := &cobra.Command{
 		Use:   "move SPACE[/PARTITION]",
 		Short: "Move the replicas of a partition to other nodes",
@@ -37,7 +37,7 @@ command waits until that is done. If it is interrupted the move goes on.`,
 			if err != nil {
 				return usageError{err}
 			}
-			return asUsage(a.manage(cmd.Context(), &node.ManageRequest{Move: move}, wait,
+			return asUsage(a.manage(cmd.Context(), &node.ManageRequest{Move: move, Plan: dry}, wait,
 				func(st *clusterStatus) (string, error) {
 					return st.moving(move.Space, int(move.Partition)), nil
 				}))
@@ -45,6 +45,7 @@ command waits until that is done. If it is interrupted the move goes on.`,
 	}
 	cmd.Flags().StringSliceVar(&to, "to", nil, "nodes that are to have the replicas, the one that is to lead first")
 	addWait(cmd, &wait)
+	addDryRun(cmd, &dry)
 	return cmd
 }
 
@@ -66,7 +67,7 @@ func parseMove(where string, to []string) (*node.MoveRequest, error) {
 }
 
 func (a *app) clusterDrainCommand() *cobra.Command {
-	var primaries, undo, wait bool
+	var primaries, undo, wait, dry bool
 	cmd := &cobra.Command{
 		Use:   "drain NODE",
 		Short: "Move the work of a node to other nodes",
@@ -78,18 +79,20 @@ that by itself). The command waits until that is done. --undo lets the node take
 		Args:    operands(1, 1),
 		RunE: func(cmd *cobra.Command, args []string) error {
 			request := &node.DrainRequest{Node: args[0], Leads: undo, Replicas: undo || primaries}
-			return asUsage(a.manage(cmd.Context(), &node.ManageRequest{Drain: request}, wait && !undo,
+			return asUsage(a.manage(cmd.Context(), &node.ManageRequest{Drain: request, Plan: dry}, wait && !undo,
 				func(st *clusterStatus) (string, error) { return st.draining(args[0], primaries) }))
 		},
 	}
 	cmd.Flags().BoolVar(&primaries, "primaries", false, "only what the node leads; it keeps its replicas")
 	cmd.Flags().BoolVar(&undo, "undo", false, "let the node lead, and have replicas, again")
 	addWait(cmd, &wait)
+	addDryRun(cmd, &dry)
 	return cmd
 }
 
 func (a *app) clusterForgetCommand() *cobra.Command {
-	return &cobra.Command{
+	var dry bool
+	cmd := &cobra.Command{
 		Use:   "forget NODE",
 		Short: "Remove a node that will not come back",
 		Long: `Remove a node that will not come back: the others do not count it any more when they need a majority. It must
@@ -97,9 +100,12 @@ be stopped, and have no replicas: drain it first, also if it is lost.`,
 		Example: "  gospaces cluster forget d",
 		Args:    operands(1, 1),
 		RunE: func(cmd *cobra.Command, args []string) error {
-			return a.manage(cmd.Context(), &node.ManageRequest{Forget: &node.ForgetRequest{Node: args[0]}}, false, nil)
+			request := &node.ForgetRequest{Node: args[0]}
+			return a.manage(cmd.Context(), &node.ManageRequest{Forget: request, Plan: dry}, false, nil)
 		},
 	}
+	addDryRun(cmd, &dry)
+	return cmd
 }
 
 func (a *app) clusterRebalanceCommand() *cobra.Command {
@@ -114,11 +120,11 @@ be moved. --dry-run prints what is to be moved.`,
 		Args:    noOperands,
 		RunE: func(cmd *cobra.Command, _ []string) error {
 			if dry {
-				return a.printPlan(cmd.Context())
+				return a.manage(cmd.Context(), &node.ManageRequest{Plan: true}, false, nil)
 			}
 			return a.withNode(cmd.Context(), func(c *client.NodeClient) error {
 				return a.follow(cmd.Context(), c, func(st *clusterStatus) (string, error) {
-					plan, err := plan(cmd.Context(), c)
+					plan, err := ask(cmd.Context(), c, &node.ManageRequest{Plan: true})
 					if err != nil || len(plan.Moves) == 0 {
 						return st.moving("", 0), err
 					}
@@ -127,8 +133,12 @@ be moved. --dry-run prints what is to be moved.`,
 			})
 		},
 	}
-	cmd.Flags().BoolVar(&dry, "dry-run", false, "print the moves, and change nothing")
+	addDryRun(cmd, &dry)
 	return cmd
+}
+
+func addDryRun(cmd *cobra.Command, dry *bool) {
+	cmd.Flags().BoolVar(dry, "dry-run", false, "print the moves that would follow, as JSON lines, and change nothing")
 }
 
 func addWait(cmd *cobra.Command, wait *bool) {
@@ -139,21 +149,48 @@ func addWait(cmd *cobra.Command, wait *bool) {
 // done.
 type leftOf func(*clusterStatus) (string, error)
 
-// manage has the cluster changed, and waits until nothing is left to do.
+// manage has the cluster changed, and waits until nothing is left to do; or it prints the moves that would follow.
 func (a *app) manage(ctx context.Context, r *node.ManageRequest, wait bool, left leftOf) error {
 	return a.withNode(ctx, func(c *client.NodeClient) error {
-		body, err := json.Marshal(r)
-		if err != nil {
-			return err
-		}
 		if _, _, err := a.readCluster(ctx, c); err != nil {
 			return err
 		}
-		if _, err := c.Manage(ctx, body); err != nil || !wait {
+		answer, err := ask(ctx, c, r)
+		switch {
+		case err != nil:
+			return err
+		case r.Plan:
+			return a.printMoves(answer.Moves)
+		case wait:
+			return a.follow(ctx, c, left)
+		}
+		return nil
+	})
+}
+
+func ask(ctx context.Context, c *client.NodeClient, r *node.ManageRequest) (answer node.ManageAnswer, err error) {
+	body, err := json.Marshal(r)
+	if err != nil {
+		return answer, err
+	}
+	text, err := c.Manage(ctx, body)
+	if err == nil {
+		err = json.Unmarshal(text, &answer)
+	}
+	return answer, err
+}
+
+// printMoves prints what would be moved, as JSON lines.
+func (a *app) printMoves(moves []node.MoveRequest) error {
+	if len(moves) == 0 {
+		fmt.Fprintln(a.stderr, "nothing would be moved")
+	}
+	for _, m := range moves {
+		if err := a.printJSON(m); err != nil {
 			return err
 		}
-		return a.follow(ctx, c, left)
-	})
+	}
+	return nil
 }
 
 // lookPause is how often a command looks how far the cluster is.
@@ -181,30 +218,6 @@ func (a *app) follow(ctx context.Context, c *client.NodeClient, left leftOf) err
 			return context.Cause(ctx)
 		}
 	}
-}
-
-func plan(ctx context.Context, c *client.NodeClient) (answer node.ManageAnswer, err error) {
-	text, err := c.Manage(ctx, []byte(`{"plan": true}`))
-	if err == nil {
-		err = json.Unmarshal(text, &answer)
-	}
-	return answer, err
-}
-
-// printPlan prints the moves that are to come, as JSON lines.
-func (a *app) printPlan(ctx context.Context) error {
-	return a.withNode(ctx, func(c *client.NodeClient) error {
-		p, err := plan(ctx, c)
-		if err != nil {
-			return err
-		}
-		for _, m := range p.Moves {
-			if err := a.printJSON(m); err != nil {
-				return err
-			}
-		}
-		return nil
-	})
 }
 
 // moving says what is left of the move of a partition, or of all if no space is named; "" if nothing is.

@@ -3,7 +3,6 @@ package main
 import (
 	"context"
 	"crypto/sha256"
-	"encoding/json"
 	"errors"
 	"fmt"
 	"io"
@@ -58,7 +57,7 @@ func (a *app) filled(ctx context.Context, from string, spaces []string, fill fun
 
 // look finds out how far an earlier run has come. It returns an error if one of some spaces cannot be filled.
 func (f *filler) look(ctx context.Context, a *app, spaces []string) error {
-	answer, err := f.ask(ctx, &node.ManageRequest{Filling: &node.SourceRequest{From: f.from, Spaces: spaces}})
+	answer, err := ask(ctx, f.c, &node.ManageRequest{Filling: &node.SourceRequest{From: f.from, Spaces: spaces}})
 	if err != nil {
 		return err
 	}
@@ -113,18 +112,6 @@ func (a *app) kindsOf(ctx context.Context, name string) ([]space.KindInfo, error
 	return c.Kinds(ctx)
 }
 
-func (f *filler) ask(ctx context.Context, r *node.ManageRequest) (answer node.ManageAnswer, err error) {
-	request, err := json.Marshal(r)
-	if err != nil {
-		return answer, err
-	}
-	text, err := f.c.Manage(ctx, request)
-	if err == nil {
-		err = json.Unmarshal(text, &answer)
-	}
-	return answer, err
-}
-
 // slowly tells what is waited for, if that takes some seconds, until its result is called.
 func (f *filler) slowly(what string) (done func() bool) {
 	return time.AfterFunc(3*time.Second, func() {
@@ -135,7 +122,7 @@ func (f *filler) slowly(what string) (done func() bool) {
 // begin begins a space.
 func (f *filler) begin(ctx context.Context, space string, partitions int) error {
 	defer f.slowly(fmt.Sprintf("the logs of space %q", space))()
-	_, err := f.ask(ctx, &node.ManageRequest{Fill: &node.FillRequest{
+	_, err := ask(ctx, f.c, &node.ManageRequest{Fill: &node.FillRequest{
 		Space: space, Partitions: partitions, From: f.from,
 	}})
 	return err
@@ -147,7 +134,7 @@ func (f *filler) write(
 ) error {
 	at := txn.Address{Space: space, Partition: uint16(partition)}
 	f.numbers[at]++
-	_, err := f.ask(ctx, &node.ManageRequest{Records: &node.FillRecords{
+	_, err := ask(ctx, f.c, &node.ManageRequest{Records: &node.FillRecords{
 		Space: space, Partition: at.Partition, Number: f.numbers[at], Clock: h.Clock, Records: records,
 	}})
 	return err
@@ -155,22 +142,22 @@ func (f *filler) write(
 
 // seal ends the records of a space, and returns its partitions.
 func (f *filler) seal(ctx context.Context, space string) ([]node.FilledPart, error) {
-	answer, err := f.ask(ctx, &node.ManageRequest{Seal: &node.SealRequest{Space: space}})
+	answer, err := ask(ctx, f.c, &node.ManageRequest{Seal: &node.SealRequest{Space: space}})
 	return answer.Parts, err
 }
 
 // end ends a space, which is sealed.
 func (f *filler) end(ctx context.Context, space string) error {
-	_, err := f.ask(ctx, &node.ManageRequest{Filled: &node.FilledRequest{Space: space}})
+	_, err := ask(ctx, f.c, &node.ManageRequest{Filled: &node.FilledRequest{Space: space}})
 	return err
 }
 
 // open has all spaces served, which are filled.
 func (f *filler) open(ctx context.Context, spaces []string) error {
 	defer f.slowly("the spaces to be served")()
-	_, err := f.ask(ctx, &node.ManageRequest{Open: &node.SourceRequest{From: f.from, Spaces: spaces}})
+	_, err := ask(ctx, f.c, &node.ManageRequest{Open: &node.SourceRequest{From: f.from, Spaces: spaces}})
 	if err == nil {
-		_, err = f.ask(ctx, &node.ManageRequest{Finish: &node.SourceRequest{From: f.from}})
+		_, err = ask(ctx, f.c, &node.ManageRequest{Finish: &node.SourceRequest{From: f.from}})
 	}
 	return err
 }

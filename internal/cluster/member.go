@@ -192,15 +192,19 @@ func (m *Member) HandOver(ctx context.Context) {
 // the node that are under way go to others if there are any. It returns ErrNoNode, and the cause of ctx's end.
 func (m *Member) Drain(ctx context.Context, node string, duty Duty) error {
 	state, _ := m.control.State()
-	var silent []string
+	_, err := m.control.Do(ctx, &Command{Drain: &Drained{node, duty, m.silent(state)}})
+	return err
+}
+
+// silent returns the nodes that are not heard of.
+func (m *Member) silent(state *State) (silent []string) {
 	for name := range state.Nodes {
 		if !m.sight.Alive(name) {
 			silent = append(silent, name)
 		}
 	}
 	slices.Sort(silent)
-	_, err := m.control.Do(ctx, &Command{Drain: &Drained{node, duty, silent}})
-	return err
+	return silent
 }
 
 // Move begins to move the replicas of a partition to some nodes, the first of which will lead it. It returns when the
@@ -220,23 +224,34 @@ func (m *Member) Forget(ctx context.Context, node string) error {
 	if err != nil {
 		return err
 	}
-	forget := &Command{Forget: &NamedNode{node}}
-	if _, err := state.next(state.Position, forget); err != nil {
+	founders, err := m.foundersAfter(ctx, state, node)
+	if err != nil {
 		return err
 	}
-	if !m.isSilent(ctx, node) {
-		return fmt.Errorf("%w: %q is alive: stop it first", ErrNeeded, node)
-	}
-	if slices.Contains(state.Founders, node) {
-		if err := m.replaceFounder(ctx, state, node); err != nil {
+	if !slices.Equal(founders, state.Founders) {
+		if err := m.replaceFounder(ctx, state, founders); err != nil {
 			return err
 		}
 	}
 	if err := m.cfg.Store.Exclude(ctx, node); err != nil {
 		return err
 	}
-	_, err = m.control.Do(ctx, forget)
+	_, err = m.control.Do(ctx, &Command{Forget: &NamedNode{node}})
 	return err
+}
+
+// foundersAfter returns the nodes that keep the control partition once a node is forgotten, or why it cannot be.
+func (m *Member) foundersAfter(ctx context.Context, state *State, node string) ([]string, error) {
+	if _, err := state.next(state.Position, &Command{Forget: &NamedNode{node}}); err != nil {
+		return nil, err
+	}
+	if !m.isSilent(ctx, node) {
+		return nil, fmt.Errorf("%w: %q is alive: stop it first", ErrNeeded, node)
+	}
+	if !slices.Contains(state.Founders, node) {
+		return state.Founders, nil
+	}
+	return state.foundersWithout(node, m.sight.Alive)
 }
 
 // isSilent reports whether a node is silent. For one that was stopped a moment ago it waits until that shows.
@@ -256,12 +271,8 @@ func (m *Member) isSilent(ctx context.Context, node string) bool {
 	return true
 }
 
-// replaceFounder moves the replica of the control partition that a node has to another, and waits for that.
-func (m *Member) replaceFounder(ctx context.Context, state *State, node string) error {
-	founders, err := state.foundersWithout(node, m.sight.Alive)
-	if err != nil {
-		return err
-	}
+// replaceFounder moves the replicas of the control partition to other founders, and waits for that.
+func (m *Member) replaceFounder(ctx context.Context, state *State, founders []string) error {
 	if err := m.cfg.Store.Place(ctx, ControlSpace, 0, founders); err != nil {
 		return err
 	}
@@ -274,7 +285,7 @@ func (m *Member) replaceFounder(ctx context.Context, state *State, node string) 
 			return fmt.Errorf("the control partition is not on nodes %v yet: %w", founders, context.Cause(ctx))
 		}
 	}
-	_, err = m.control.Do(ctx, &Command{Found: &Founded{Nodes: founders, Were: state.Founders}})
+	_, err := m.control.Do(ctx, &Command{Found: &Founded{Nodes: founders, Were: state.Founders}})
 	return err
 }
 
@@ -291,18 +302,35 @@ func areCurrent(have []replication.Replica, on, but []string) bool {
 	return sameNodes(nodes, on)
 }
 
-// Plan returns, in order, the moves that would bring replicas where they should be.
-func (m *Member) Plan() (moves []Move) {
-	s, _ := m.control.State()
-	for {
-		move := nextMove(s)
-		if move == nil {
-			return moves
-		}
-		moves = append(moves, *move)
-		s, _ = s.next(s.Position, &Command{Move: move})
-		s, _ = s.next(s.Position, &Command{Settle: &Settled{move.Name, move.Partition, move.To}})
+// Plan returns, in order, the moves that would follow if a node was drained or forgotten, or the replicas of a partition
+// were moved: what c says, if it is not nil. The last of them bring replicas where they should be. Nothing is changed.
+// Plan returns the errors that c would meet, and the cause of ctx's end.
+func (m *Member) Plan(ctx context.Context, c *Command) ([]Move, error) {
+	s, err := m.Latest(ctx)
+	if err != nil {
+		return nil, err
 	}
+	if c == nil {
+		return s.balanced(), nil
+	}
+	switch {
+	case c.Drain != nil:
+		c.Drain.Silent = m.silent(s)
+	case c.Forget != nil:
+		_, err = m.foundersAfter(ctx, s, c.Forget.Name)
+	}
+	if err != nil {
+		return nil, err
+	}
+	after, err := s.next(s.Position, c)
+	if err != nil {
+		return nil, err
+	}
+	moves := after.begun(s)
+	for i := range moves {
+		after = after.moved(&moves[i])
+	}
+	return append(moves, after.balanced()...), nil
 }
 
 // Leave ends the membership: the replicas on this node are closed.

@@ -73,6 +73,34 @@ func nextMove(s *State) *Move {
 	return moveLead(s)
 }
 
+// balanced returns, in order, the moves that bring replicas where they should be.
+func (s *State) balanced() (moves []Move) {
+	for m := nextMove(s); m != nil; m = nextMove(s) {
+		moves = append(moves, *m)
+		s = s.moved(m)
+	}
+	return moves
+}
+
+// begun returns the moves that are under way, but were not in an earlier state.
+func (s *State) begun(before *State) (moves []Move) {
+	for _, name := range slices.Sorted(maps.Keys(s.Spaces)) {
+		for i, p := range s.Spaces[name].Partitions {
+			if len(p.Target) > 0 && !slices.Equal(p.Target, before.Spaces[name].Partitions[i].Target) {
+				moves = append(moves, Move{Name: name, Partition: i, To: p.Target})
+			}
+		}
+	}
+	return moves
+}
+
+// moved returns the state after a move.
+func (s *State) moved(m *Move) *State {
+	s, _ = s.next(s.Position, &Command{Move: m})
+	s, _ = s.next(s.Position, &Command{Settle: &Settled{m.Name, m.Partition, m.To}})
+	return s
+}
+
 // moveReplica returns a move that replaces one node of one partition, or nil: one of a node that leaves, or else from
 // the node that has most replicas to the one that has least, if they differ by more than one. Followers move first.
 func moveReplica(s *State) *Move {
