@@ -18,7 +18,7 @@ func TestCluster(t *testing.T) {
 	}
 	t.Parallel()
 	c := spacetest.StartCluster(t, spacetest.ClusterConfig{
-		Durability: node.ReplicatedMemory, Process: os.Getenv("FAILOVERS") == "", Patience: 6,
+		Durability: node.ReplicatedMemory, Process: os.Getenv("FAILOVERS") == "", Patience: 4,
 	})
 	topics := spacetest.TopicsBut("limit")
 	if os.Getenv("FAILOVERS") != "" {
