@@ -67,10 +67,6 @@ type pendingCall struct {
 	moved      bool   // its partition has moved: it is owed until its outcome arrives, see owed
 	born       uint64 // the epoch of the session in which it was first sent
 
-	// For a call that waits for a match and was sent before.
-	incarnation string // of the space where it was; "": it did not exist
-	data        string // of the server, if that was alone
-
 	asked *asked // the request as it is sent; memory for that of the next call
 
 	// The outcome.
@@ -124,9 +120,6 @@ func (c *pendingCall) repeatable() bool {
 // strands reports whether the outcome of c cannot be learned any more once the node to which it was sent is lost: no
 // other node can tell it, and c must not be made again.
 func (c *pendingCall) strands() bool { return c.entry().Once() && !c.entry().HasHandle() }
-
-// waits reports whether c waits for a match.
-func (c *pendingCall) waits() bool { return c.op == wire.Find && c.wait != 0 }
 
 // locks reports whether c locks what it finds.
 func (c *pendingCall) locks() bool { return c.op == wire.Find && !c.query.Txn.IsZero() }

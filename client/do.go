@@ -57,9 +57,6 @@ func (c *pendingCall) prepare(ctx context.Context, l *link, err error) error {
 		c.resolved = miss.kind
 		err = c.part.resolve(ctx, l, c, miss.kind)
 	}
-	if err == errMisrouted && l.dropped(c) {
-		return space.ErrDropped
-	}
 	if errors.Is(err, space.ErrOutcomeUnknown) || errors.Is(err, wire.ErrInDoubt) {
 		return errLost // of the preparation, which may be repeated; c was not sent
 	}

@@ -132,9 +132,6 @@ func (l *link) send(ctx context.Context, c *pendingCall) error {
 		return err
 	}
 	c.epoch, c.via = v.epoch, l
-	if c.waits() {
-		c.incarnation, c.data = v.incarnation, l.in.terms.Data
-	}
 	b := l.out.Buffer()
 	start := len(b)
 	l.calls.flying.add(c)
@@ -179,25 +176,8 @@ func (l *link) checkLocked(c *pendingCall, v *view) error {
 		return fmt.Errorf("%w: the server has lost its place in the iteration", space.ErrUnavailable)
 	case c.repeated:
 		return l.session.repeatable(c)
-	case v.incarnation != c.incarnation && l.droppedLocked(c, v.incarnation):
-		return space.ErrDropped
 	}
 	return nil
-}
-
-// droppedLocked reports whether the space in which c has waited was dropped meanwhile; now is the incarnation of the one
-// that is there instead. A server that is alone may also have lost what it had: then c goes on to wait.
-func (l *link) droppedLocked(c *pendingCall, now string) bool {
-	return c.incarnation != "" && l.in.terms != nil &&
-		(l.in.terms.Cluster != "" || now == "" && l.in.terms.Data == c.data)
-}
-
-// dropped reports whether the space in which c has waited was dropped, since it has another number of partitions now, or
-// none.
-func (l *link) dropped(c *pendingCall) bool {
-	l.mu.Lock()
-	defer l.mu.Unlock()
-	return l.droppedLocked(c, "")
 }
 
 // Errors of send that the caller handles.

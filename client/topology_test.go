@@ -272,64 +272,6 @@ func TestElsewhere_NodeThatIsGone(t *testing.T) {
 	require.NoError(t, err)
 }
 
-// A space may be dropped while the node that a call waits at is gone. One that is not served any more, because a server
-// that keeps no log was started again, was not dropped: calls go on to wait for it.
-func TestDropped_WhileNoNodeIsThere(t *testing.T) {
-	t.Parallel()
-	for name, kept := range map[string]bool{"the same data": true, "other data": false} {
-		t.Run(name, func(t *testing.T) {
-			t.Parallel()
-			n := startNode(t, server.Config{Data: "first"})
-			sp := n.dial(client.Config{}).SpaceNamed("orders")
-			_, err := space.Write(t.Context(), sp, job{ID: 1})
-			require.NoError(t, err)
-			ended := make(chan error, 1)
-			go func() { _, err := space.Read(t.Context(), sp, job{ID: 2}); ended <- err }()
-			n.awaitWaiting("orders", 1)
-			n.kill()
-			n.spaces.forget()
-			if !kept {
-				n.cfg.Data = "second"
-			}
-			n.start()
-			if kept {
-				require.ErrorIs(t, <-ended, space.ErrDropped)
-				return
-			}
-			_, err = space.Write(t.Context(), sp, job{ID: 2})
-			require.NoError(t, err)
-			require.NoError(t, <-ended)
-		})
-	}
-}
-
-// A space of a cluster that is another one than before was dropped meanwhile, too.
-func TestDropped_AndMadeAgainWhileItsNodeIsGone(t *testing.T) {
-	t.Parallel()
-	for name, again := range map[string]bool{"dropped": false, "made again": true} {
-		t.Run(name, func(t *testing.T) {
-			t.Parallel()
-			places := new(atPrimary)
-			c := startClusterOf(t, 2, server.Config{Topology: places})
-			places.cluster = c
-			first := c.nodes[0]
-			sp := first.dial(client.Config{}).SpaceNamed("orders")
-			_, err := space.Write(t.Context(), sp, job{ID: 1})
-			require.NoError(t, err)
-			ended := make(chan error, 1)
-			go func() { _, err := space.Read(t.Context(), sp, job{ID: 2}); ended <- err }()
-			first.awaitWaiting("orders", 1)
-			first.kill()
-			first.spaces.forget()
-			if again {
-				require.NoError(t, first.spaces.Create("orders", call.Shape{}))
-			}
-			c.moveTo(c.nodes[1])
-			require.ErrorIs(t, <-ended, space.ErrDropped)
-		})
-	}
-}
-
 // atPrimary is the topology of a cluster of two nodes, one of which serves the default space.
 type atPrimary struct{ *cluster } // set before it is asked
 

@@ -3,12 +3,8 @@ package node_test
 import (
 	"bytes"
 	"context"
-	"errors"
-	"net"
 	"strconv"
-	"sync/atomic"
 	"testing"
-	"time"
 
 	"github.com/stretchr/testify/require"
 
@@ -127,61 +123,6 @@ func TestPartitions_DroppedAndCreatedWithFewer(t *testing.T) {
 		require.NoError(t, err)
 		require.Equal(t, []ordered{{customer, 3}, {customer, 4}}, found)
 		require.NoError(t, admin.DropSpace(t.Context(), "jobs", false))
-	}
-}
-
-// Calls that wait learn that their space was dropped while they had no connection.
-func TestPartitions_DroppedWhileTheirClientIsAway(t *testing.T) {
-	t.Parallel()
-	for name, partitions := range map[string]int{"gone": 0, "with one": 1, "with more": 5} {
-		t.Run(name, func(t *testing.T) {
-			t.Parallel()
-			cfg := node.Config{Data: t.TempDir()}
-			n := open(t, cfg)
-			var addr atomic.Pointer[string] // nil: no server can be reached
-			addr.Store(new(n.Addr()))
-			c, err := client.DialConfig(t.Context(), client.Config{
-				Addr: "the server", Space: "jobs", MinBackoff: time.Millisecond, MaxBackoff: 10 * time.Millisecond,
-				Dial: func(ctx context.Context, _ string) (net.Conn, error) {
-					if to := addr.Load(); to != nil {
-						return new(net.Dialer).DialContext(ctx, "tcp", *to)
-					}
-					return nil, errors.New("away")
-				},
-			})
-			require.NoError(t, err)
-			defer c.Close()
-			require.NoError(t, c.CreateSpace(t.Context(), "jobs", client.Partitions(3)))
-			calls := []func() error{func() error { _, err := space.Take(t.Context(), c, ordered{ID: 1}); return err }}
-			for i := range 5 {
-				customer := "customer " + strconv.Itoa(i)
-				calls = append(calls, func() error {
-					_, err := space.Read(t.Context(), c, ordered{Customer: customer})
-					return err
-				})
-			}
-			writeParcels(t, c, 1)
-			_, err = space.Write(t.Context(), c, ordered{"another customer", 2})
-			require.NoError(t, err)
-			ended := make(chan error)
-			for _, call := range calls {
-				go func() { ended <- call() }()
-			}
-			require.Eventually(t, func() bool { return statusOfSpace(t, n, "jobs").Waiting == 3+5 }, time.Minute,
-				time.Millisecond)
-			addr.Store(nil)
-			require.NoError(t, n.Close(t.Context()))
-			n = running(t, cfg)
-			admin := dial(t, n, "default")
-			require.NoError(t, admin.DropSpace(t.Context(), "jobs", false))
-			if partitions > 0 {
-				require.NoError(t, admin.CreateSpace(t.Context(), "jobs", client.Partitions(partitions)))
-			}
-			addr.Store(new(n.Addr()))
-			for range calls {
-				require.ErrorIs(t, <-ended, space.ErrDropped)
-			}
-		})
 	}
 }
 
