@@ -12,10 +12,11 @@ import (
 // Backup is a copy of all spaces of a server at one moment. The server keeps it until Close, or until the client is
 // gone.
 type Backup struct {
-	client *Client
-	link   *link // whose session it belongs to
-	id     uint64
-	parts  []BackupPart
+	client  *Client
+	link    *link // whose session it belongs to
+	limited bool  // its calls end without a connection
+	id      uint64
+	parts   []BackupPart
 }
 
 // BackupPart is one partition of a space in a backup.
@@ -38,7 +39,7 @@ func (c *Client) Backup(ctx context.Context) (*Backup, error) {
 // Backup makes a node of a cluster take snapshots of the partitions that it leads, as they were at the step of the
 // backup that was taken before (Manage). Close must follow.
 func (n *NodeClient) Backup(ctx context.Context) (*Backup, error) {
-	return (&Backup{client: n.client, link: n.link}).make(ctx)
+	return (&Backup{client: n.client, link: n.link, limited: true}).make(ctx)
 }
 
 func (b *Backup) make(ctx context.Context) (*Backup, error) {
@@ -57,7 +58,7 @@ func (b *Backup) make(ctx context.Context) (*Backup, error) {
 
 func (b *Backup) call(op wire.Type) *pendingCall {
 	c := newCall(b.client.Space.only, op)
-	c.link, c.id = b.link, b.id
+	c.link, c.limited, c.id = b.link, b.limited, b.id
 	return c
 }
 

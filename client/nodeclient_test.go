@@ -14,6 +14,7 @@ import (
 	"github.com/gospaces/gospaces/internal/call"
 	"github.com/gospaces/gospaces/internal/server"
 	"github.com/gospaces/gospaces/space"
+	"github.com/gospaces/gospaces/txn"
 )
 
 // stuck is a manager that does not answer its first request before the test ends.
@@ -86,4 +87,36 @@ func TestNodeClient_ItsNodeGoes(t *testing.T) {
 			require.ErrorIs(t, <-ended, space.ErrUnavailable)
 		})
 	}
+}
+
+// endless is the backups of a server that does not come to the end of any.
+type endless struct{ begun chan struct{} }
+
+func (e endless) Backup(ctx context.Context) (uint64, []call.BackupPart, error) {
+	e.begun <- struct{}{}
+	<-ctx.Done()
+	return 0, nil, ctx.Err()
+}
+
+func (endless) ReadBackup(uint64, txn.Address, int64, []byte) (n int, size int64, err error) {
+	return 0, 0, call.ErrUnavailable
+}
+
+func (endless) EndBackup(uint64) {}
+
+// A backup of a node ends when the node does: it is not waited for.
+func TestNodeClient_ItsNodeGoesDuringABackup(t *testing.T) {
+	t.Parallel()
+	b := endless{make(chan struct{})}
+	s := startNode(t, server.Config{Backups: b})
+	n, err := client.DialNode(t.Context(), client.Config{
+		Addr: s.addr, Grace: 100 * time.Millisecond, MinBackoff: time.Millisecond, MaxBackoff: 10 * time.Millisecond,
+	})
+	require.NoError(t, err)
+	defer n.Close()
+	ended := make(chan error, 1)
+	go func() { _, err := n.Backup(t.Context()); ended <- err }()
+	<-b.begun
+	s.kill()
+	require.ErrorIs(t, <-ended, space.ErrUnavailable)
 }
