@@ -188,7 +188,8 @@ func (t *Txn) Lose(why error) {
 
 // OnLoss makes f run once the space reports that the transaction has ended although neither t.Commit nor t.Abort was
 // called: its lease is over, for example, or was cancelled. why wraps ErrTxnEnded and says which; it also wraps
-// ErrDeadlock if the space has broken one. If the report has come before, f runs at once. It must not block. A later OnLoss replaces f; nil is none.
+// ErrDeadlock if the space has broken one. If the report has come before, f runs at once. It must not block. A later
+// OnLoss replaces f; nil is none.
 func (t *Txn) OnLoss(f func(why error)) {
 	if f == nil {
 		f = func(error) {}

@@ -302,9 +302,9 @@ func areCurrent(have []replication.Replica, on, but []string) bool {
 	return sameNodes(nodes, on)
 }
 
-// Plan returns, in order, the moves that would follow if a node was drained or forgotten, or the replicas of a partition
-// were moved: what c says, if it is not nil. The last of them bring replicas where they should be. Nothing is changed.
-// Plan returns the errors that c would meet, and the cause of ctx's end.
+// Plan returns, in order, the moves that would follow if a node was drained or forgotten, or the replicas of a
+// partition were moved: what c says, if it is not nil. The last of them bring replicas where they should be. Nothing is
+// changed. Plan returns the errors that c would meet, and the cause of ctx's end.
 func (m *Member) Plan(ctx context.Context, c *Command) ([]Move, error) {
 	s, err := m.Latest(ctx)
 	if err != nil {

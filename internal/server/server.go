@@ -26,9 +26,9 @@ import (
 
 // Spaces are the spaces that a server serves. Its methods may be called concurrently.
 type Spaces interface {
-	// Lookup returns the place of an address. It returns call.ErrInvalidArgument for an invalid name, and another error if
-	// the partition is not served here. It does not block. The host of an address stays the same until Server.Replaced is
-	// called with it.
+	// Lookup returns the place of an address. It returns call.ErrInvalidArgument for an invalid name, and another error
+	// if the partition is not served here. It does not block. The host of an address stays the same until
+	// Server.Replaced is called with it.
 	Lookup(at txn.Address) (Place, error)
 	// Create creates the named space, unless it exists, and blocks meanwhile. It returns call.ErrInvalidArgument for an
 	// invalid name or shape, and for a space that has another shape; call.ErrSpaceFull if there are as many spaces as
@@ -47,8 +47,8 @@ type Spaces interface {
 // Place is what serves the partition at an address.
 type Place struct {
 	Host Host
-	// Incarnation changes when the partition has lost its contents. It is empty if there is no such space, or partition:
-	// the host then finds nothing, and is not asked to change anything.
+	// Incarnation changes when the partition has lost its contents. It is empty if there is no such space, or
+	// partition: the host then finds nothing, and is not asked to change anything.
 	Incarnation string
 	Partitions  int // of the space; 0 if there is no such space
 }

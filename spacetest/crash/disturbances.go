@@ -73,7 +73,8 @@ func (c *campaign) commonTargets() []*target {
 		{2, "stop and continue", c.pauseDatabase},
 	}}
 	if c.db.disk != nil { // PostgreSQL does not start after a kill -9 while it is full
-		database.disturbs = append(database.disturbs, disturbance{3, "the disk of the tables is full", c.fill(c.db.disk, 0)})
+		full := disturbance{3, "the disk of the tables is full", c.fill(c.db.disk, 0)}
+		database.disturbs = append(database.disturbs, full)
 	}
 	return append(targets, database)
 }
