@@ -140,8 +140,8 @@ func (s *session) issue(q *find, wait time.Duration) (replied bool) {
 	s.issuing = nil
 	replied = q.replied
 	if !replied {
-		s.probe.waitsLocked(callID)
 		s.fileLocked(q)
+		s.unmeasureLocked(callID)
 	}
 	c := q.caller
 	late := !replied && (s.life.state == leaving || c.stale.Load())

@@ -42,9 +42,9 @@ func (s *session) measure(c *caller, op *wire.Op, tagged uint64) {
 	}
 }
 
-// waitsLocked says that a call waits for an entry, which says nothing about the server.
-func (p *probe) waitsLocked(tagged uint64) {
-	if p.tagged == tagged {
+// unmeasureLocked gives up on a call that waits for an entry: its time would say nothing about the server.
+func (s *session) unmeasureLocked(tagged uint64) {
+	if p := &s.probe; p.tagged == tagged {
 		p.tagged = 0
 	}
 }
