@@ -230,7 +230,7 @@ func (l *link) disconnect() {
 	}
 	l.out.disconnect()
 	l.life.become(down)
-	sent := l.out.End() // what is not yet may be, if the session goes on
+	sent := l.out.End() // also what is not sent yet: it will be if the session goes on
 	for _, c := range l.calls.flying.all() {
 		if c.strands() {
 			l.loseLocked(c, sent)

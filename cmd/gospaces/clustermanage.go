@@ -168,6 +168,7 @@ func (a *app) manage(ctx context.Context, r *node.ManageRequest, wait bool, left
 	})
 }
 
+// ask has a node carry out a request, and returns its answer.
 func ask(ctx context.Context, c *client.NodeClient, r *node.ManageRequest) (answer node.ManageAnswer, err error) {
 	body, err := json.Marshal(r)
 	if err != nil {

@@ -192,19 +192,19 @@ func (m *Member) HandOver(ctx context.Context) {
 // the node that are under way go to others if there are any. It returns ErrNoNode, and the cause of ctx's end.
 func (m *Member) Drain(ctx context.Context, node string, duty Duty) error {
 	state, _ := m.control.State()
-	_, err := m.control.Do(ctx, &Command{Drain: &Drained{node, duty, m.silent(state)}})
+	_, err := m.control.Do(ctx, m.drainCommand(state, node, duty))
 	return err
 }
 
-// silent returns the nodes that are not heard of.
-func (m *Member) silent(state *State) (silent []string) {
+func (m *Member) drainCommand(state *State, node string, duty Duty) *Command {
+	var silent []string
 	for name := range state.Nodes {
 		if !m.sight.Alive(name) {
 			silent = append(silent, name)
 		}
 	}
 	slices.Sort(silent)
-	return silent
+	return &Command{Drain: &Drained{node, duty, silent}}
 }
 
 // Move begins to move the replicas of a partition to some nodes, the first of which will lead it. It returns when the
@@ -315,7 +315,7 @@ func (m *Member) Plan(ctx context.Context, c *Command) ([]Move, error) {
 	}
 	switch {
 	case c.Drain != nil:
-		c.Drain.Silent = m.silent(s)
+		c = m.drainCommand(s, c.Drain.Name, c.Drain.Duty) // which knows who is silent
 	case c.Forget != nil:
 		_, err = m.foundersAfter(ctx, s, c.Forget.Name)
 	}
